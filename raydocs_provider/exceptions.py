@@ -90,9 +90,7 @@ class RaydocsValidationError(RaydocsApiError):
     :param errors: the server's ``errors`` object, field to messages; empty when it sent none.
     """
 
-    def __init__(
-        self, message: str, *, errors: Mapping[str, Sequence[str]] | None = None, **details: object
-    ) -> None:
+    def __init__(self, message: str, *, errors: Mapping[str, Sequence[str]] | None = None, **details: object) -> None:
         super().__init__(message, **details)  # type: ignore[arg-type]
         self.errors = dict(errors or {})
 
