@@ -1,0 +1,97 @@
+"""
+Runs a few commands and makes sure that nothing of them outlives whoever asked for it.
+
+    python -m scripts.airflow_stack.warden '[{"command": ["airflow", "standalone"], "log": "standalone.log"}]'
+
+Airflow puts its tasks into process groups of their own, and what is killed hard leaves orphans, so neither
+``killpg`` nor walking the process tree finds everything. What they all stay in is the session: the warden
+leads one, and ends every process in it
+
+- when its standard input closes: the owner is done, or was killed in whatever way,
+- when one of the commands ends by itself, or the warden is told to terminate.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+POLITE_SECONDS = 20.0
+
+
+def main(specification: str) -> None:
+    """Run the commands until the end of standard input; see the module's docstring."""
+    os.setsid()
+    # With a handler in place the commands get the default action back: a background job of a shell would hand
+    # down "ignore SIGINT", and `airflow standalone` can only be stopped cleanly by SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    commands: list[subprocess.Popen[bytes]] = []
+    try:
+        for item in json.loads(specification):
+            commands.append(start(item["command"], Path(item["log"])))
+        while not owner_is_gone(within=0.2) and all(command.poll() is None for command in commands):
+            pass
+    finally:
+        stop(commands)
+
+
+def start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start one command in this session, its output going to ``log``."""
+    with log.open("wb") as output:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+
+
+def owner_is_gone(within: float) -> bool:
+    """Whether standard input has closed; waits up to ``within`` seconds for that."""
+    readable, _, _ = select.select([sys.stdin], [], [], within)
+    return bool(readable) and not os.read(sys.stdin.fileno(), 4096)
+
+
+def stop(commands: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Ask the commands to end as Ctrl-C would, and end by force what is left in the session."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for command in commands:
+        if command.poll() is None:
+            command.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + POLITE_SECONDS
+    for command in commands:
+        try:
+            command.wait(timeout=max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            command.kill()
+    kill_session(os.getpid())
+
+
+def kill_session(session: int) -> None:
+    """Kill every process of this session except the caller, and return when they are gone."""
+    while left := list(members(session)):
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=1)
+
+
+def members(session: int) -> Iterator[psutil.Process]:
+    """Processes of this session except the caller; a zombie is dead, whether or not anybody reaps it."""
+    for process in psutil.process_iter():
+        try:
+            in_session = os.getsid(process.pid) == session
+            if in_session and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
+        except (psutil.Error, ProcessLookupError, PermissionError):
+            continue
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
