@@ -1,0 +1,180 @@
+"""
+Which documents a task is about: globs, URIs and lists -> files that exist and hold something.
+
+All of it happens before the first paid request. Storage is reached through the path class the caller passes in
+(Airflow's ``ObjectStoragePath`` in tasks), so nothing here depends on Airflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any, Protocol
+
+from raydocs_provider.exceptions import RaydocsInputError
+
+_OCTET_STREAM = "application/octet-stream"
+# What the API's pages name as supported, in one place or another. Others are sent all the same, with a warning.
+CONTENT_TYPES = {
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".doc": "application/msword",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+}
+_MAGIC_BYTES = (
+    (b"%PDF-", "application/pdf"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+)
+_MAX_NAMED = 5
+
+
+class StoragePath(Protocol):
+    """What is used of a path; ``pathlib.Path`` and ``ObjectStoragePath`` both have it."""
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+
+    def stat(self) -> Any:
+        """Size and more; raises ``FileNotFoundError`` for what does not exist."""
+
+    def open(self, mode: str) -> IO[Any]:
+        """Open for reading."""
+
+    def exists(self) -> bool:
+        """Whether there is anything."""
+
+    def is_dir(self) -> bool:
+        """Whether it is a folder."""
+
+    def glob(self, pattern: str) -> Iterable[StoragePath]:
+        """The paths below this one that match."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDocument:
+    """
+    A file to extract from.
+
+    :param uri: where it lies, without the connection id; this is what manifests and tables show.
+    :param path: the same, ready to open.
+    :param size: in bytes, as the storage says.
+    """
+
+    uri: str
+    path: StoragePath
+    size: int
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+
+def find_documents(documents: object, path_for: Callable[[str], StoragePath]) -> list[SourceDocument]:
+    """
+    Find the files that a ``documents`` argument means, sorted by URI, each once.
+
+    :param documents: a URI, a glob (``s3://conn@bucket/in/*.pdf``), or a list of them. A glob that matches nothing
+        contributes nothing; a URI that does not exist is an error.
+    :param path_for: makes a path of a URI.
+    :raises RaydocsInputError: for a missing file, a folder, or something that is no URI at all.
+    """
+    found: dict[str, SourceDocument] = {}
+    for uri in _list_uris(documents):
+        for path in _expand(uri, path_for):
+            text = str(path)
+            found.setdefault(text, SourceDocument(text, path, int(path.stat().st_size)))
+    return [found[uri] for uri in sorted(found)]
+
+
+def _list_uris(documents: object) -> list[str]:
+    if isinstance(documents, str):
+        text = documents.strip()
+        if text[:1] in ("[", "{"):
+            raise RaydocsInputError(
+                "'documents' was rendered to the text of a list. Pass the list itself: the upstream task's .output, or "
+                "a Dag with render_template_as_native_obj=True."
+            )
+        documents = [text]
+    if isinstance(documents, Mapping) or not isinstance(documents, Iterable):
+        raise RaydocsInputError(f"'documents' has to be a URI, a glob or a list of them, not {_kind(documents)}.")
+    uris = []
+    for item in documents:
+        # Paths and other URI-like objects say what they are through str().
+        if item is None or (isinstance(item, (Mapping, Sequence)) and not isinstance(item, str)):
+            raise RaydocsInputError(f"'documents' holds {_kind(item)} where a URI was expected.")
+        uri = str(item).strip()
+        if not uri or uri == "None":
+            raise RaydocsInputError("'documents' holds an empty URI. Check the template or the upstream task.")
+        uris.append(uri)
+    return uris
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _expand(uri: str, path_for: Callable[[str], StoragePath]) -> list[StoragePath]:
+    path = path_for(uri)
+    if "*" in uri or "?" in uri or "[" in uri:
+        if path.exists() and not path.is_dir():
+            return [path]  # a file whose name only looks like a pattern
+        base, pattern = split_glob(uri)
+        return [match for match in path_for(base).glob(pattern) if not match.is_dir()]
+    if path.is_dir():
+        raise RaydocsInputError(
+            f"{uri} is a folder. Say which files of it are meant, for example {uri.rstrip('/')}/*.pdf"
+        )
+    if not path.exists():
+        raise RaydocsInputError(f"{uri} does not exist, or the connection in its URI may not read it.")
+    return [path]
+
+
+def split_glob(uri: str) -> tuple[str, str]:
+    """Split a glob into the folder before the first wildcard and the pattern below it."""
+    parts = uri.split("/")
+    first = next(index for index, part in enumerate(parts) if any(mark in part for mark in "*?["))
+    return "/".join(parts[:first]) + "/", "/".join(parts[first:])
+
+
+def find_empty(documents: Sequence[SourceDocument]) -> list[SourceDocument]:
+    """The files of 0 bytes. Raydocs would take them, fail in parsing, and leave one to wonder."""
+    return [document for document in documents if document.size == 0]
+
+
+def find_unsupported(documents: Sequence[SourceDocument]) -> list[SourceDocument]:
+    """The files whose extension no page of the API names. They are sent all the same: the pages disagree."""
+    return [document for document in documents if _extension(document.name) not in CONTENT_TYPES]
+
+
+def name_some(documents: Sequence[SourceDocument]) -> str:
+    """The first few names, for a message a person reads."""
+    names = ", ".join(document.uri for document in documents[:_MAX_NAMED])
+    more = len(documents) - _MAX_NAMED
+    return f"{names} and {more} more" if more > 0 else names
+
+
+def guess_content_type(name: str, head: bytes) -> str:
+    """
+    Content-Type of a file: by its extension, else by its first bytes, else ``application/octet-stream``.
+
+    :param head: the first bytes of the file; 8 are enough.
+    """
+    by_extension = CONTENT_TYPES.get(_extension(name))
+    if by_extension:
+        return by_extension
+    return next((kind for magic, kind in _MAGIC_BYTES if head.startswith(magic)), _OCTET_STREAM)
+
+
+def _extension(name: str) -> str:
+    stem, dot, extension = name.rpartition(".")
+    return f".{extension.lower()}" if dot and stem else ""

@@ -1,0 +1,207 @@
+"""
+Finished sessions as files under ``results_path``: one JSON per session, written once by whoever sees it first.
+
+The lander reads these files and needs no API call; a restarted wait finds in them what is already known. A file holds
+the outcome of the session and, when it was extracted, its result. Files are written whole or not at all, and writing
+the same session twice is harmless.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+from raydocs_provider.api.models import Result, Template
+from raydocs_provider.exceptions import RaydocsManifestError
+from raydocs_provider.extraction.manifest import (
+    DocumentRecord,
+    Manifest,
+    Outcome,
+    documents_file,
+    parse_documents_file,
+    read_manifest,
+    write_manifest,
+)
+
+_VERSION = 1
+
+
+class FolderPath(Protocol):
+    """What is used of a folder; ``pathlib.Path`` and ``ObjectStoragePath`` both have it."""
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+
+    def __truediv__(self, name: str) -> FolderPath:
+        """A path below."""
+
+    def exists(self) -> bool:
+        """Whether there is anything."""
+
+    def iterdir(self) -> Iterable[FolderPath]:
+        """What lies directly below."""
+
+    def mkdir(self, *, parents: bool, exist_ok: bool) -> None:
+        """Make the folder, where the storage has folders."""
+
+    def read_bytes(self) -> bytes:
+        """The whole content."""
+
+    def write_bytes(self, data: bytes) -> int:
+        """Write the whole content."""
+
+
+class Spool:
+    """
+    The files of one ``results_path``.
+
+    :param folder: where they lie. Calls block: an event loop has to make them in a thread.
+    """
+
+    def __init__(self, folder: FolderPath) -> None:
+        self._folder = folder
+
+    def known_sessions(self, session_ids: Iterable[str]) -> dict[str, Outcome]:
+        """Outcomes that are already on file, by session id. One listing, then one small read for each."""
+        if not self._folder.exists():
+            return {}
+        names = {path.name for path in self._folder.iterdir()}
+        return {
+            session_id: self.read_session(session_id)[0] for session_id in session_ids if f"{session_id}.json" in names
+        }
+
+    def write_session(self, session_id: str, outcome: Outcome, result: Result | None) -> None:
+        """Put a finished session on file."""
+        written = {
+            "version": _VERSION,
+            "session_id": session_id,
+            "outcome": asdict(outcome),
+            "result": None if result is None else asdict(result),
+        }
+        self._write(f"{session_id}.json", _encode(written))
+
+    def read_session(self, session_id: str) -> tuple[Outcome, Result | None]:
+        """
+        Read a finished session.
+
+        :raises RaydocsManifestError: if its file is missing or unreadable.
+        """
+        written = self._read(f"{session_id}.json")
+        try:
+            result = written["result"]
+            return Outcome(**written["outcome"]), None if result is None else Result(**result)
+        except (KeyError, TypeError) as problem:
+            raise RaydocsManifestError(
+                f"The file of session {session_id} under results_path is unreadable."
+            ) from problem
+
+    def write_template(self, template: Template) -> None:
+        """Put the template on file, as it was when the documents were submitted."""
+        self._write(f"_template-{template.content_hash[:16]}.json", _encode(asdict(template)))
+
+    def read_template(self, content_hash: str) -> Template:
+        """
+        Read the template the documents were submitted with.
+
+        :raises RaydocsManifestError: if its file is missing or unreadable.
+        """
+        try:
+            return Template(**self._read(f"_template-{content_hash[:16]}.json"))
+        except TypeError as problem:
+            raise RaydocsManifestError("The template file under results_path is unreadable.") from problem
+
+    def write_documents(self, documents: Iterable[DocumentRecord]) -> str:
+        """Put the list of documents on file and return the file's name."""
+        name, content = documents_file(list(documents))
+        self._write(name, content)
+        return name
+
+    def read_documents(self, name: str) -> list[DocumentRecord]:
+        """
+        Read a list of documents.
+
+        :raises RaydocsManifestError: if the file is missing or unreadable.
+        """
+        try:
+            return parse_documents_file((self._folder / name).read_bytes())
+        except (OSError, ValueError) as problem:
+            raise RaydocsManifestError(
+                f"The list of documents {name} cannot be read under results_path ({type(problem).__name__})."
+            ) from problem
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            read = json.loads((self._folder / name).read_bytes(), parse_float=Decimal)
+        except (OSError, ValueError) as problem:
+            raise RaydocsManifestError(
+                f"{name} cannot be read under results_path ({type(problem).__name__}). Is the path reachable from this "
+                "worker, and were its files kept?"
+            ) from problem
+        if not isinstance(read, dict):
+            raise RaydocsManifestError(f"{name} under results_path is no JSON object.")
+        return read
+
+    def _write(self, name: str, content: bytes) -> None:
+        target = self._folder / name
+        self._folder.mkdir(parents=True, exist_ok=True)
+        local = _local_path(target)
+        if local is None:
+            target.write_bytes(content)  # object stores show an object when it is complete
+            return
+        # A reader, or a worker killed half-way, must never see half a file.
+        partial = local.with_name(f".{local.name}.{uuid.uuid4().hex}.partial")
+        try:
+            partial.write_bytes(content)
+            partial.replace(local)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _local_path(path: Any) -> Path | None:
+    if isinstance(path, Path):
+        return path
+    return Path(path.path) if getattr(path, "protocol", None) in ("", "file", "local") else None
+
+
+def _encode(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, default=_exact_number).encode("utf-8", "surrogatepass")
+
+
+def _exact_number(value: object) -> float | str:
+    """A decimal as a JSON number where that keeps every digit, else as text, which the lander reads as well."""
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{type(value).__name__} is no JSON")
+    number = float(value)
+    return number if Decimal(repr(number)) == value else str(value)
+
+
+def dump_manifest(manifest: Manifest, spool: Spool | None) -> dict[str, Any]:
+    """The manifest for XCom; the list of documents goes to the spool where there is one."""
+    name = spool.write_documents(manifest.documents) if spool is not None else None
+    return write_manifest(manifest, name)
+
+
+def load_manifest(value: Any, spool: Spool | None) -> Manifest:
+    """
+    Read a manifest of an upstream task.
+
+    :param spool: the one at its ``results_path``; None if it has none.
+    :raises RaydocsManifestError: if it is no manifest, does not add up, or its files are gone.
+    """
+    name = value.get("documents_file") if isinstance(value, dict) else None
+    if name is not None and spool is not None:
+        return read_manifest(value, spool.read_documents(name))
+    return read_manifest(value)
+
+
+def read_results(manifest: Manifest, spool: Spool) -> Iterator[tuple[DocumentRecord, Result | None]]:
+    """Every document with its result, one at a time: memory does not grow with their number."""
+    for record in manifest.documents:
+        extracted = record.result_id is not None and record.session_id is not None
+        yield record, spool.read_session(record.session_id)[1] if extracted and record.session_id else None

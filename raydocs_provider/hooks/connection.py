@@ -1,0 +1,151 @@
+"""
+An Airflow connection of type ``raydocs``, read and checked once, for the synchronous and the asynchronous hook.
+
+Both hooks build their HTTP client from :class:`ConnectionSettings`, so the two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from raydocs_provider import __version__
+from raydocs_provider.exceptions import RaydocsInputError
+
+log = logging.getLogger(__name__)
+
+DEFAULT_BASE_URL = "https://api.raydocs.com"
+DEFAULT_TIMEOUT_SECONDS = 60.0
+DEFAULT_REQUESTS_PER_MINUTE = 100
+CONNECT_TIMEOUT_SECONDS = 10.0
+_LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "::1"}
+
+
+class ConnectionLike(Protocol):
+    """What is used of an Airflow connection; every supported Airflow has its own class for it."""
+
+    conn_id: str
+    host: str | None
+    schema: str | None
+    port: int | None
+    password: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """
+    What a client needs to know to talk to Raydocs.
+
+    :param base_url: scheme, host and optional path prefix, without a slash at the end.
+    :param token: the API token; it goes to ``base_url`` and nowhere else.
+    :param timeout: seconds one request may wait for its answer.
+    :param requests_per_minute: what the address of this machine may send.
+    """
+
+    base_url: str
+    token: str = field(repr=False)
+    workspace_id: str | None = None
+    requests_per_minute: int = DEFAULT_REQUESTS_PER_MINUTE
+    timeout: float = DEFAULT_TIMEOUT_SECONDS
+    proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    verify: bool | str = True
+    cert: str | tuple[str, ...] | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of every API request; storage requests carry none of them."""
+        return {
+            "Authorization": f"Bearer {self.token}",
+            # Without it, stock Laravel may answer errors as a web page or a redirect.
+            "Accept": "application/json",
+            "User-Agent": f"airflow-provider-raydocs/{__version__}",
+        }
+
+
+def read_settings(connection: ConnectionLike, extra: Mapping[str, Any]) -> ConnectionSettings:
+    """
+    Check a connection and turn it into settings.
+
+    :param extra: the connection's decoded ``extra``; keys of ours are ``workspace_id``, ``requests_per_minute`` and
+        ``timeout``, keys of the HTTP provider ``proxies`` (or ``proxy``), ``verify`` and ``cert``.
+    :raises RaydocsInputError: with the connection id and the field at fault, never with its value if it is secret.
+    """
+    name = connection.conn_id
+    token = (connection.password or "").strip()
+    if not token:
+        raise RaydocsInputError(
+            f"Connection '{name}' has no API token. Make one in the Raydocs dashboard under Settings > API Keys and "
+            "put it into the connection's API token field."
+        )
+    if not token.isascii() or not token.isprintable() or " " in token:
+        # An HTTP library would quote the whole header, token and all, in its own complaint.
+        raise RaydocsInputError(
+            f"The API token of connection '{name}' holds spaces, line breaks or other characters that no token has. "
+            "Copy it again."
+        )
+    base_url = build_base_url(connection.host, connection.schema, connection.port, name)
+    if base_url.startswith("http://") and urlsplit(base_url).hostname not in _LOOPBACK_HOSTS:
+        log.warning("Connection '%s' sends its API token unencrypted: its base URL begins with http://.", name)
+    workspace_id = extra.get("workspace_id")
+    proxies = extra.get("proxies") or extra.get("proxy") or {}
+    if isinstance(proxies, str):
+        proxies = {"http": proxies, "https": proxies}
+    verify, cert = extra.get("verify", True), extra.get("cert")
+    return ConnectionSettings(
+        base_url=base_url,
+        token=token,
+        workspace_id=str(workspace_id).strip() or None if workspace_id is not None else None,
+        requests_per_minute=int(_positive(extra, "requests_per_minute", DEFAULT_REQUESTS_PER_MINUTE, name)),
+        timeout=_positive(extra, "timeout", DEFAULT_TIMEOUT_SECONDS, name),
+        proxies=tuple(sorted((str(scheme), str(url)) for scheme, url in proxies.items())),
+        verify=verify if isinstance(verify, (bool, str)) else True,
+        cert=tuple(cert) if isinstance(cert, list) else cert,
+    )
+
+
+def build_base_url(host: str | None, schema: str | None, port: int | None, name: str) -> str:
+    """
+    Put the base URL together from the fields of a connection.
+
+    :param host: a whole URL, a host name, or nothing for the public API.
+    :raises RaydocsInputError: for anything that is no http(s) URL.
+    """
+    text = (host or "").strip()
+    if not text:
+        return DEFAULT_BASE_URL
+    if "://" not in text:
+        text = f"{schema or 'https'}://{text}"
+    try:
+        parts = urlsplit(text)
+        netloc = parts.netloc if parts.port or not port else f"{parts.netloc}:{port}"
+    except ValueError:
+        parts = None
+    if (
+        parts is None
+        or parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+    ):
+        raise RaydocsInputError(
+            f"The base URL of connection '{name}' is no http(s) URL. Leave the field empty for {DEFAULT_BASE_URL}, or "
+            "write scheme and host only, for example http://127.0.0.1:8765 for a local emulator."
+        )
+    return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}"
+
+
+def _positive(extra: Mapping[str, Any], key: str, default: float, name: str) -> float:
+    value = extra.get(key)
+    if value is None or value == "":
+        return default
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = 0.0
+    if isinstance(value, bool) or not 0 < number < 1e9:
+        raise RaydocsInputError(f"'{key}' in the extra of connection '{name}' has to be a number above 0.")
+    return number

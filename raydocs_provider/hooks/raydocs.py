@@ -1,0 +1,455 @@
+"""
+Talk to Raydocs from a task (:class:`RaydocsHook`) or from an event loop (:class:`RaydocsAsyncHook`).
+
+``providers-http`` turns the connection into a session, tenacity repeats, ``raydocs_provider.api`` says what to send,
+what an answer means and whether to repeat. What is left here is the sending itself. The ``run()`` of the parent hooks
+is not used: it has no timeout, logs bodies and does not honour 429.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+import aiohttp
+import requests
+import tenacity
+from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from airflow.providers.http.hooks.http import HttpAsyncHook, HttpHook
+
+from raydocs_provider.api import requests as endpoints
+from raydocs_provider.api.responses import no_answer, read_answer
+from raydocs_provider.api.retrying import seconds_until_retry, should_retry
+from raydocs_provider.exceptions import (
+    RaydocsApiError,
+    RaydocsAuthenticationError,
+    RaydocsConnectionError,
+    RaydocsError,
+    RaydocsNotFoundError,
+    RaydocsPermissionError,
+    RaydocsUnexpectedResponseError,
+)
+from raydocs_provider.get_provider_info import CONNECTION_FIELDS, CONNECTION_UI_BEHAVIOUR
+from raydocs_provider.hooks.connection import CONNECT_TIMEOUT_SECONDS, ConnectionSettings, read_settings
+from raydocs_provider.hooks.uploading import UploadedFile, upload_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from raydocs_provider.api.models import JSON, Result, Session, SignedUpload, Template, Workspace
+    from raydocs_provider.extraction.documents import StoragePath
+
+T = TypeVar("T")
+
+
+def _retry_options(log: Any) -> dict[str, Any]:
+    """Build the arguments of tenacity's loops, the same for both hooks."""
+
+    def error_of(state: tenacity.RetryCallState) -> BaseException | None:
+        return state.outcome.exception() if state.outcome else None
+
+    def announce(state: tenacity.RetryCallState) -> None:
+        log.warning(
+            "%s Trying again in %.1f s (attempt %d).", error_of(state), state.upcoming_sleep, state.attempt_number
+        )
+
+    return {
+        "retry": lambda state: should_retry(error_of(state), state.attempt_number),
+        "wait": lambda state: seconds_until_retry(error_of(state), state.attempt_number, random.random()),
+        "before_sleep": announce,
+        "reraise": True,
+    }
+
+
+class RaydocsHook(HttpHook):
+    """
+    Talk to the Raydocs API through an Airflow connection of type ``raydocs``.
+
+    One hook keeps one HTTP session and belongs to one thread. Every method raises a child of
+    :class:`~raydocs_provider.exceptions.RaydocsApiError`; requests that may be repeated safely are.
+
+    :param raydocs_conn_id: the connection; its password is the API token, its host the base URL.
+    """
+
+    conn_name_attr = "raydocs_conn_id"
+    default_conn_name = "raydocs_default"
+    conn_type = "raydocs"
+    hook_name = "Raydocs"
+
+    def __init__(self, raydocs_conn_id: str = default_conn_name) -> None:
+        super().__init__(http_conn_id=raydocs_conn_id)
+        self.raydocs_conn_id = raydocs_conn_id
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Labels of the connection form, for Airflow before 3.2 (newer ones read the provider's metadata)."""
+        behaviour = CONNECTION_UI_BEHAVIOUR
+        return {
+            "hidden_fields": behaviour["hidden-fields"],
+            "relabeling": behaviour["relabeling"],
+            "placeholders": behaviour["placeholders"],
+        }
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Extra fields of the connection form, for Airflow before 3.2."""
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+        from flask_babel import lazy_gettext
+        from wtforms import IntegerField, StringField
+        from wtforms.validators import Optional
+
+        return {
+            name: (IntegerField if "integer" in field["schema"]["type"] else StringField)(
+                lazy_gettext(field["label"]),
+                widget=BS3TextFieldWidget(),
+                description=field["description"],
+                default=field["schema"].get("default"),
+                validators=[Optional()],
+            )
+            for name, field in CONNECTION_FIELDS.items()
+        }
+
+    @cached_property
+    def settings(self) -> ConnectionSettings:
+        """
+        The connection, read and checked once.
+
+        :raises RaydocsInputError: for a connection that cannot work (no token, no URL).
+        """
+        connection = self.get_connection(self.raydocs_conn_id)
+        return read_settings(connection, connection.extra_dejson)
+
+    def get_conn(
+        self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
+    ) -> requests.Session:
+        """
+        Make a session for the API host, configured by the connection (proxies, verify, cert, keep-alive).
+
+        :param headers: more headers.
+        :param extra_options: as for ``HttpHook.get_conn``.
+        """
+        session: requests.Session = super().get_conn(extra_options=extra_options)
+        # HttpHook sends every extra it does not know as a header; ours are settings.
+        session.headers = requests.structures.CaseInsensitiveDict(self.settings.headers | (headers or {}))
+        # Without this, a matching entry in ~/.netrc would replace the token.
+        session.auth = _keep_headers
+        self.base_url = self.settings.base_url
+        return session
+
+    def get_storage_conn(self) -> requests.Session:
+        """Make a session for signed storage URLs: the connection's proxies and trust, no token, no API headers."""
+        session: requests.Session = super().get_conn()
+        session.headers = requests.structures.CaseInsensitiveDict()
+        session.auth = _keep_headers
+        session.cert = None
+        return session
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        return self.get_conn()
+
+    @cached_property
+    def _storage_session(self) -> requests.Session:
+        return self.get_storage_conn()
+
+    def close(self) -> None:
+        """Close the sessions this hook opened."""
+        for name in ("_session", "_storage_session"):
+            session = self.__dict__.pop(name, None)
+            if session is not None:
+                session.close()
+
+    def __enter__(self) -> RaydocsHook:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def call(self, request: endpoints.ApiRequest[T]) -> T:
+        """
+        Send a request of :mod:`raydocs_provider.api.requests` until it is answered or repeating is of no use.
+
+        :raises RaydocsAmbiguousSubmitError: when the answer to a paid request was lost.
+        :raises RaydocsApiError: the child that fits the refusal.
+        """
+        attempts = tenacity.Retrying(**_retry_options(self.log))
+        return cast("T", attempts(self._send, request))
+
+    def _send(self, request: endpoints.ApiRequest[T]) -> T:
+        # A server may close an idle connection just as a request leaves on it, and then nobody knows whether the
+        # request arrived. Paid requests therefore travel on a connection of their own.
+        session = self._session if request.repeatable else self.get_conn()
+        try:
+            response = session.request(
+                request.method,
+                f"{self.settings.base_url}{request.path}",
+                params=dict(request.params) if request.params else None,
+                json=request.json,
+                timeout=(CONNECT_TIMEOUT_SECONDS, self.settings.timeout),
+                # The token must not follow a redirect to another host.
+                allow_redirects=False,
+            )
+            status, headers, body = response.status_code, response.headers, response.content
+        except requests.RequestException as lost:
+            error = no_answer(request, type(lost).__name__, left=_may_have_left(lost))
+        else:
+            return read_answer(request, status, headers, body, now=datetime.now(UTC))
+        finally:
+            if not request.repeatable:
+                session.close()
+        # Raised here, not in the except block: the library's exception quotes URLs and would be logged as its context.
+        raise error
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Check token and base URL with one free request; says what to change when something is wrong."""
+        try:
+            workspaces = self._send(endpoints.list_workspaces())
+        except RaydocsPermissionError:
+            return True, (
+                "The token is valid. It lacks the ability 'workspaces-read', so workspaces cannot be listed; tasks "
+                "that are given a template id do not need it."
+            )
+        except RaydocsAuthenticationError as refused:
+            return False, str(refused)
+        except (RaydocsUnexpectedResponseError, RaydocsNotFoundError):
+            return False, f"{self.settings.base_url} answers, but not as a Raydocs API. Check the base URL."
+        except RaydocsConnectionError as unreachable:
+            return False, f"{self.settings.base_url} could not be reached. {unreachable}"
+        except RaydocsError as problem:
+            return False, str(problem)
+        return True, f"Connected to {self.settings.base_url}; the token sees {len(workspaces)} workspace(s)."
+
+    def list_workspaces(self) -> list[Workspace]:
+        """Workspaces of the token's owner."""
+        return self.call(endpoints.list_workspaces())
+
+    def create_workspace(self, name: str) -> Workspace:
+        """Create a workspace; a second call with the same name makes a second one."""
+        return self.call(endpoints.create_workspace(name))
+
+    def list_templates(self, workspace_id: str | int) -> list[Template]:
+        """All templates of a workspace, over all pages. Rows may come without their schema."""
+        templates: list[Template] = []
+        page_number = 1
+        while True:
+            page = self.call(endpoints.list_templates(workspace_id, page_number))
+            templates.extend(page.items)
+            if page.last or not page.items:
+                return templates
+            page_number += 1
+
+    def get_template(self, template_id: str) -> Template:
+        """A template with its schema."""
+        return self.call(endpoints.get_template(template_id))
+
+    def create_template(
+        self,
+        workspace_id: str | int,
+        name: str,
+        schema_json: Mapping[str, JSON],
+        *,
+        description: str | None = None,
+        settings: Mapping[str, JSON] | None = None,
+    ) -> Template:
+        """Create a template; a second call with the same name makes a second one."""
+        request = endpoints.create_template(workspace_id, name, schema_json, description=description, settings=settings)
+        return self.call(request)
+
+    def update_template(self, template_id: str, **changes: JSON) -> Template:
+        """Replace any of ``name``, ``description``, ``schema_json`` and ``settings`` of a template."""
+        return self.call(endpoints.update_template(template_id, changes))
+
+    def sign_upload(self, content_type: str) -> SignedUpload:
+        """Ask for a signed URL for one file; its URL is a secret."""
+        return self.call(endpoints.sign_upload(content_type))
+
+    def upload(self, source: StoragePath) -> UploadedFile:
+        """
+        Upload one file by a signed URL, streamed: memory does not grow with its size.
+
+        :param source: where the file lies; anything with ``name``, ``stat()`` and ``open("rb")``.
+        :raises RaydocsUploadError: when the storage refuses it or the file cannot be read.
+        """
+        return upload_file(source, self.sign_upload, self._storage_session, self.settings.timeout)
+
+    def create_sessions(self, template_id: str, keys: Sequence[str]) -> list[Session]:
+        """
+        Create one extracting session per upload key, in batches of 50. **Paid.**
+
+        :raises RaydocsAmbiguousSubmitError: when the answer to a batch was lost; batches before it did take effect.
+        """
+        sessions: list[Session] = []
+        for start in range(0, len(keys), endpoints.MAX_FILES_PER_BATCH):
+            batch = keys[start : start + endpoints.MAX_FILES_PER_BATCH]
+            created = self.call(endpoints.create_sessions(template_id, batch))
+            sessions.extend(created)
+        return sessions
+
+    def get_session(self, session_id: str) -> Session:
+        """A session with its documents and runs."""
+        return self.call(endpoints.get_session(session_id))
+
+    def list_results(self, session_id: str) -> list[Result]:
+        """The runs of a session; rows may be summaries without data."""
+        return self.call(endpoints.list_results(session_id))
+
+    def get_result(self, result_id: str) -> Result:
+        """One run with its data and audit trail."""
+        return self.call(endpoints.get_result(result_id))
+
+    def run_extraction(self, session_id: str) -> Result | None:
+        """Start one more run of a session. **Paid.** None where the server names no run."""
+        return self.call(endpoints.run_extraction(session_id))
+
+    def execute_sessions(self, template_id: str, session_ids: Sequence[str]) -> int:
+        """Start one run for each session. **Paid.** Never for sessions that extract by themselves."""
+        return self.call(endpoints.execute_sessions(template_id, session_ids))
+
+    def export_sessions(self, template_id: str, session_ids: Sequence[str]) -> dict[str, Mapping[str, Any] | None]:
+        """The data of many finished sessions, by session id."""
+        try:
+            return self.call(endpoints.export_sessions(template_id, session_ids))
+        except RaydocsNotFoundError:
+            return self.call(endpoints.export_sessions(template_id, session_ids, format_in_path=False))
+
+
+def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Stand in for authentication, so that requests does not look for credentials of its own (netrc)."""
+    return request
+
+
+def _may_have_left(lost: requests.RequestException) -> bool:
+    """Whether any byte of the request may have reached the server. When in doubt, it has."""
+    if isinstance(lost, (requests.ConnectTimeout, requests.exceptions.ProxyError)):
+        return False
+    cause = lost.args[0] if lost.args else None
+    reason = type(getattr(cause, "reason", cause)).__name__
+    return reason not in {
+        "NewConnectionError",
+        "NameResolutionError",
+        "ConnectTimeoutError",
+        "SSLCertVerificationError",
+    }
+
+
+class _SharedSession:
+    """One ``aiohttp.ClientSession`` and how many hooks use it."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+        self.users = 0
+
+
+# A triggerer runs hundreds of triggers on one loop; they share one session per connection instead of one each.
+_shared_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[ConnectionSettings, _SharedSession]] = (
+    WeakKeyDictionary()
+)
+
+
+class RaydocsAsyncHook(HttpAsyncHook):
+    """
+    Talk to the Raydocs API from an event loop: ``async with RaydocsAsyncHook(conn_id) as hook``.
+
+    Hooks on the same loop with the same connection share one HTTP session, which the last of them closes.
+
+    :param raydocs_conn_id: the connection, looked up on entering, never in the constructor.
+    :param settings: settings already read, so that no connection is looked up at all.
+    """
+
+    conn_name_attr = "raydocs_conn_id"
+    default_conn_name = "raydocs_default"
+    conn_type = "raydocs"
+    hook_name = "Raydocs"
+
+    def __init__(self, raydocs_conn_id: str = default_conn_name, settings: ConnectionSettings | None = None) -> None:
+        super().__init__(http_conn_id=raydocs_conn_id)
+        self.raydocs_conn_id = raydocs_conn_id
+        self._settings = settings
+        self._shared: _SharedSession | None = None
+
+    async def get_settings(self) -> ConnectionSettings:
+        """
+        Read and check the connection, without blocking the loop.
+
+        :raises RaydocsInputError: for a connection that cannot work.
+        """
+        if self._settings is None:
+            connection = await get_async_connection(self.raydocs_conn_id, hook=self)
+            self._settings = read_settings(connection, await get_async_extra_dejson(connection))
+        return self._settings
+
+    async def __aenter__(self) -> RaydocsAsyncHook:
+        settings = await self.get_settings()
+        sessions = _shared_sessions.setdefault(asyncio.get_running_loop(), {})
+        if settings not in sessions:
+            sessions[settings] = _SharedSession(_new_async_session(settings))
+        self._shared = sessions[settings]
+        self._shared.users += 1
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        shared, self._shared = self._shared, None
+        if shared is None or self._settings is None:
+            return
+        shared.users -= 1
+        if shared.users == 0:
+            del _shared_sessions[asyncio.get_running_loop()][self._settings]
+            await shared.session.close()
+
+    async def call(self, request: endpoints.ApiRequest[T]) -> T:
+        """
+        Send a request of :mod:`raydocs_provider.api.requests`, as :meth:`RaydocsHook.call` does.
+
+        :raises RaydocsApiError: the child that fits the refusal.
+        """
+        return await tenacity.AsyncRetrying(**_retry_options(self.log))(self._send, request)
+
+    async def _send(self, request: endpoints.ApiRequest[T]) -> T:
+        if self._shared is None or self._settings is None:
+            raise RuntimeError("Use 'async with RaydocsAsyncHook(...) as hook'.")
+        settings = self._settings
+        try:
+            async with self._shared.session.request(
+                request.method,
+                f"{settings.base_url}{request.path}",
+                params=request.params,
+                json=request.json,
+                proxy=dict(settings.proxies).get(settings.base_url.split(":")[0]),
+                allow_redirects=False,
+            ) as response:
+                status, headers, body = response.status, response.headers, await response.read()
+        except (aiohttp.ClientError, TimeoutError) as lost:
+            left = not isinstance(lost, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+            error: RaydocsApiError = no_answer(request, type(lost).__name__, left=left)
+        else:
+            return read_answer(request, status, headers, body, now=datetime.fromtimestamp(time.time(), UTC))
+        raise error
+
+
+def _new_async_session(settings: ConnectionSettings) -> aiohttp.ClientSession:
+    timeout = aiohttp.ClientTimeout(
+        total=None, sock_connect=CONNECT_TIMEOUT_SECONDS, connect=settings.timeout, sock_read=settings.timeout
+    )
+    return aiohttp.ClientSession(
+        headers=settings.headers, timeout=timeout, trust_env=True, connector=aiohttp.TCPConnector(ssl=_ssl(settings))
+    )
+
+
+def _ssl(settings: ConnectionSettings) -> Any:
+    """Trust and client certificate as aiohttp takes them: True, False, or a context."""
+    if settings.verify is False:
+        return False
+    if settings.verify is True and settings.cert is None:
+        return True
+    context = ssl.create_default_context(cafile=settings.verify if isinstance(settings.verify, str) else None)
+    if settings.cert is not None:
+        paths = (settings.cert,) if isinstance(settings.cert, str) else settings.cert
+        context.load_cert_chain(*paths)
+    return context
