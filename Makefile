@@ -1,39 +1,51 @@
-# make demo | airflow | test | lint | lock | clean. Needs Python >= 3.11 and make, nothing else.
+# Needs make and Python 3.11 or newer (with venv); everything else is installed into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# uv compiles what it installs; without .pyc files every Airflow process would pay seconds at its start.
+UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
+# Without .pyc files every Airflow process would pay seconds at its start; uv compiles what it installs.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install lint format test lock clean
+.DEFAULT_GOAL := help
+.PHONY: help demo airflow test lint format install lock clean
 
-install: $(VENV)/.installed
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
-$(VENV)/.installed: requirements-dev.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements-dev.lock
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --no-deps -e .
-	@touch $@
+demo: install  ## run the invoices Dag in a real Airflow and show what lands (KEEP=1 keeps the database)
+	@$(BIN)/python -m scripts.demo
 
-lint: install
+airflow: install  ## the same Airflow to click around in, until Ctrl-C
+	@$(BIN)/python -m scripts.serve
+
+test: install  ## all tests; a quick round: make test ARGS='-m "not e2e"'
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: install  ## ruff, ruff format, mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: install
+format: install  ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: install
-	$(BIN)/pytest
+install: $(VENV)/.installed  ## make .venv, with the versions of requirements-dev.lock
+
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Installing into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements-dev.lock
+	@$(UV) pip install --quiet --compile-bytecode --no-deps -e .
+	@touch $@
 
 # The lock names versions and hashes only, so that any index that serves the same files will do.
-lock:
+lock: install  ## resolve requirements-dev.lock anew
 	$(BIN)/uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet -o requirements-dev.lock
 
-clean:
-	rm -rf $(VENV) .demo dist
+clean:  ## remove .venv and what was built
+	rm -rf $(VENV) dist

@@ -166,7 +166,6 @@ def _log_line(entry: dict[str, Any] | str) -> str:
         return entry
     time_and_level = f"{entry.get('timestamp') or ''} {entry.get('level') or ''}".strip()
     details = "".join(
-        f"\n    {error.get('exc_type')}: {error.get('exc_value')}"
-        for error in entry.get("error_detail") or ()
+        f"\n    {error.get('exc_type')}: {error.get('exc_value')}" for error in entry.get("error_detail") or ()
     )
     return f"{time_and_level} {entry.get('event', '')}{details}".strip()
