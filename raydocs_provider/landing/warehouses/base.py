@@ -1,0 +1,107 @@
+"""What a warehouse has to be able to do, and how most engines do it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar
+
+from raydocs_provider.landing.rows import Row
+from raydocs_provider.landing.tables import Column, Kind
+from raydocs_provider.landing.values import Cell
+
+
+class Warehouse(ABC):
+    """
+    One engine behind the user's own Airflow connection.
+
+    Rows are encoded into files first, without a connection. Everything else happens in one `transaction`, whose
+    cursor is handed to all other methods. Tables are given by their quoted names.
+
+    :param hook: an Airflow ``DbApiHook``; asked for a connection once per transaction.
+    """
+
+    #: What the engine calls each kind.
+    types: ClassVar[Mapping[Kind, str]]
+    #: Follows the columns of CREATE TEMP TABLE.
+    temporary_suffix: ClassVar[str] = ""
+    #: Top-level modules whose exceptions are the engine's.
+    modules: ClassVar[tuple[str, ...]]
+
+    def __init__(self, hook: Any) -> None:
+        self._hook = hook
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        """Connect, begin, and commit at the end. On any error the connection is closed, which undoes everything."""
+        with closing(self._hook.get_conn()) as connection:
+            yield self.begin(connection)
+            connection.commit()
+
+    @abstractmethod
+    def begin(self, connection: Any) -> Any:
+        """Begin a transaction that also covers DDL, and return its cursor."""
+
+    @abstractmethod
+    def encode(self, row: Row) -> str:
+        """A row as text for `copy`, with the newline that ends it."""
+
+    @abstractmethod
+    def copy(self, cursor: Any, table: str, columns: Sequence[Column], file: Path) -> None:
+        """
+        Load encoded rows in bulk.
+
+        :param columns: of the table, in the order of the cells.
+        :param file: the encoded rows, in UTF-8.
+        """
+
+    @abstractmethod
+    def hint(self, error: BaseException) -> str:
+        """The engine's code for its error, and what to do. Nothing of its message, which may quote values."""
+
+    def execute(self, cursor: Any, sql: str) -> int:
+        """Execute a statement; for INSERT and DELETE the number of rows."""
+        cursor.execute(sql)
+        return int(cursor.rowcount)
+
+    def lock(self, cursor: Any, table: str) -> None:  # noqa: B027, most engines need none
+        """Make other loads into the table wait for the end of this transaction, where the engine does not."""
+
+    def exists(self, cursor: Any, table: str) -> bool:
+        """Whether the table is known to exist; False where it does no harm to try and create it."""
+        return False
+
+    def column_names(self, cursor: Any, table: str) -> frozenset[str]:
+        """The columns of an existing table."""
+        cursor.execute(f"SELECT * FROM {table} WHERE 1 = 0")  # noqa: S608
+        return frozenset(column[0] for column in cursor.description)
+
+    def explain(self, error: BaseException) -> str | None:
+        """What may be said about an error; None if it is not the engine's."""
+        if not any(base.__module__.split(".")[0] in self.modules for base in type(error).__mro__):
+            return None
+        return " ".join(filter(None, (type(error).__name__, self.hint(error))))
+
+
+def quote(name: str) -> str:
+    """An identifier as standard SQL takes it, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text_of_cell(cell: Cell) -> str | None:
+    """The cell as every engine reads it back from text. Times are in UTC and do not say so."""
+    match cell:
+        case None | str():
+            return cell
+        case bool():
+            return "true" if cell else "false"
+        case Decimal():
+            return format(cell, "f")
+        case datetime():
+            return cell.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+        case _:
+            return str(cell)

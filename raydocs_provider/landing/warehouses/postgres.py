@@ -1,0 +1,77 @@
+"""PostgreSQL: COPY, through psycopg 3 or psycopg2, whichever the user's hook opens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from raydocs_provider.landing.rows import Row
+from raydocs_provider.landing.tables import Column, Kind
+from raydocs_provider.landing.warehouses.base import Warehouse, quote, text_of_cell
+
+_CHUNK_BYTES = 1 << 20
+
+_HINTS = {
+    "3F000": "the schema does not exist; create it first",
+    "42501": "the connection's user needs CREATE on the schema, and SELECT, INSERT, DELETE and ownership of the tables",
+    "42804": "an existing column has a type that the values do not fit",
+    "42P01": "the relation does not exist",
+}
+
+
+class PostgresWarehouse(Warehouse):
+    """A PostgreSQL database."""
+
+    types: ClassVar = {
+        Kind.TEXT: "TEXT",
+        Kind.DECIMAL: "DECIMAL(38,9)",
+        Kind.INTEGER: "BIGINT",
+        Kind.BOOLEAN: "BOOLEAN",
+        Kind.TIMESTAMP: "TIMESTAMPTZ",
+        Kind.JSON: "JSONB",
+    }
+    temporary_suffix: ClassVar = " ON COMMIT DROP"
+    modules: ClassVar = ("psycopg", "psycopg2")
+
+    def begin(self, connection: Any) -> Any:
+        """Leave autocommit, should the connection's extras have set it; read times without zone as UTC."""
+        connection.autocommit = False
+        cursor = connection.cursor()
+        cursor.execute("SET LOCAL TIME ZONE 'UTC'")
+        return cursor
+
+    def lock(self, cursor: Any, table: str) -> None:
+        """Two loads at once would race for CREATE TABLE and could delete in different orders."""
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (table,))
+
+    def exists(self, cursor: Any, table: str) -> bool:
+        """CREATE TABLE IF NOT EXISTS needs CREATE on the schema even where the table exists, so look first."""
+        cursor.execute("SELECT 1 WHERE to_regclass(%s) IS NOT NULL", (table,))
+        return bool(cursor.rowcount)
+
+    def encode(self, row: Row) -> str:
+        r"""COPY's text format: before version 18 a line ``\.`` inside of a value could end a CSV."""
+        return "\t".join([_escape(text_of_cell(cell)) for cell in row]) + "\n"
+
+    def copy(self, cursor: Any, table: str, columns: Sequence[Column], file: Path) -> None:
+        """Stream the file over the connection."""
+        sql = f"COPY {table} ({', '.join(quote(column.name) for column in columns)}) FROM STDIN (ENCODING 'UTF8')"
+        with file.open("rb") as rows:
+            if hasattr(cursor, "copy_expert"):  # psycopg2
+                cursor.copy_expert(sql, rows)
+                return
+            with cursor.copy(sql) as copy:
+                while chunk := rows.read(_CHUNK_BYTES):
+                    copy.write(chunk)
+
+    def hint(self, error: BaseException) -> str:
+        """The SQLSTATE, and what to do about those that a person has to act on."""
+        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+        return f"{state} ({_HINTS[state]})" if state in _HINTS else state
+
+
+def _escape(text: str | None) -> str:
+    if text is None:
+        return r"\N"
+    return text.replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
