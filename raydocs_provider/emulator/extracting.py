@@ -28,6 +28,8 @@ NOT_FOUND = 0.3
 FULL_TABLE = 0.97
 TABLE_WITH_GAPS = 0.85
 
+# A value below its label may stand a little lower, with lines of a column beside it in between.
+_LINES_BELOW = 3
 _LONGEST_TITLE = 120
 
 
@@ -194,14 +196,15 @@ class _Document:
 
     def _below(self, field: Field, mentions: Iterable[Mention], confidence: float, where: str) -> Iterator[_Finding]:
         for mention in mentions:
-            line = mention.line + 1
-            if mention.rest or line >= len(self.lines) or self._labels.is_label(line, mention.cell):
-                continue
-            if self.lines[line].page != self.lines[mention.line].page:
-                continue
-            yield from self._parsed(
-                field, self.lines[line].cells[mention.cell : mention.cell + 1], confidence, where, mention.line, line
-            )
+            for line in range(mention.line + 1, min(mention.line + 1 + _LINES_BELOW, len(self.lines))):
+                page, cells = self.lines[line]
+                if mention.rest or page != self.lines[mention.line].page or not any(cells):
+                    break
+                text = cells[mention.cell] if mention.cell < len(cells) else ""
+                if text and not self._labels.is_label(line, mention.cell):
+                    yield from self._parsed(field, [text], confidence, where, mention.line, line)
+                if text:
+                    break
 
     def _parsed(
         self, field: Field, texts: Iterable[str], confidence: float, where: str, label_line: int, value_line: int

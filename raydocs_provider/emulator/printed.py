@@ -95,7 +95,7 @@ def parse_number(text: str, *, decimal_comma: bool = False) -> Decimal | None:
 
 
 def _without_signs(text: str) -> str:
-    return text.strip("+-()%/* " + "".join(_CURRENCY_SIGNS))
+    return text.strip("+-()%/*@ " + "".join(_CURRENCY_SIGNS))
 
 
 def _plain_digits(printed: str, decimal_comma: bool) -> str | None:
