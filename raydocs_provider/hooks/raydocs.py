@@ -1,5 +1,5 @@
 """
-Talk to Raydocs from a task (:class:`RaydocsHook`) or from an event loop (:class:`RaydocsAsyncHook`).
+Talk to Raydocs from a task; :mod:`raydocs_provider.hooks.raydocs_async` does it from an event loop.
 
 ``providers-http`` turns the connection into a session, tenacity repeats, ``raydocs_provider.api`` says what to send,
 what an answer means and whether to repeat. What is left here is the sending itself. The ``run()`` of the parent hooks
@@ -8,27 +8,18 @@ is not used: it has no timeout, logs bodies and does not honour 429.
 
 from __future__ import annotations
 
-import asyncio
-import random
-import ssl
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-from weakref import WeakKeyDictionary
 
-import aiohttp
 import requests
 import tenacity
-from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
-from airflow.providers.http.hooks.http import HttpAsyncHook, HttpHook
+from airflow.providers.http.hooks.http import HttpHook
 
 from raydocs_provider.api import requests as endpoints
 from raydocs_provider.api.responses import no_answer, read_answer
-from raydocs_provider.api.retrying import seconds_until_retry, should_retry
 from raydocs_provider.exceptions import (
-    RaydocsApiError,
     RaydocsAuthenticationError,
     RaydocsConnectionError,
     RaydocsError,
@@ -38,6 +29,7 @@ from raydocs_provider.exceptions import (
 )
 from raydocs_provider.get_provider_info import CONNECTION_FIELDS, CONNECTION_UI_BEHAVIOUR
 from raydocs_provider.hooks.connection import CONNECT_TIMEOUT_SECONDS, ConnectionSettings, read_settings
+from raydocs_provider.hooks.retrying import retry_options
 from raydocs_provider.hooks.uploading import UploadedFile, upload_file
 
 if TYPE_CHECKING:
@@ -47,25 +39,6 @@ if TYPE_CHECKING:
     from raydocs_provider.extraction.documents import StoragePath
 
 T = TypeVar("T")
-
-
-def _retry_options(log: Any) -> dict[str, Any]:
-    """Build the arguments of tenacity's loops, the same for both hooks."""
-
-    def error_of(state: tenacity.RetryCallState) -> BaseException | None:
-        return state.outcome.exception() if state.outcome else None
-
-    def announce(state: tenacity.RetryCallState) -> None:
-        log.warning(
-            "%s Trying again in %.1f s (attempt %d).", error_of(state), state.upcoming_sleep, state.attempt_number
-        )
-
-    return {
-        "retry": lambda state: should_retry(error_of(state), state.attempt_number),
-        "wait": lambda state: seconds_until_retry(error_of(state), state.attempt_number, random.random()),
-        "before_sleep": announce,
-        "reraise": True,
-    }
 
 
 class RaydocsHook(HttpHook):
@@ -179,7 +152,7 @@ class RaydocsHook(HttpHook):
         :raises RaydocsAmbiguousSubmitError: when the answer to a paid request was lost.
         :raises RaydocsApiError: the child that fits the refusal.
         """
-        attempts = tenacity.Retrying(**_retry_options(self.log))
+        attempts = tenacity.Retrying(**retry_options(self.log))
         return cast("T", attempts(self._send, request))
 
     def _send(self, request: endpoints.ApiRequest[T]) -> T:
@@ -337,119 +310,3 @@ def _may_have_left(lost: requests.RequestException) -> bool:
         "ConnectTimeoutError",
         "SSLCertVerificationError",
     }
-
-
-class _SharedSession:
-    """One ``aiohttp.ClientSession`` and how many hooks use it."""
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self.session = session
-        self.users = 0
-
-
-# A triggerer runs hundreds of triggers on one loop; they share one session per connection instead of one each.
-_shared_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[ConnectionSettings, _SharedSession]] = (
-    WeakKeyDictionary()
-)
-
-
-class RaydocsAsyncHook(HttpAsyncHook):
-    """
-    Talk to the Raydocs API from an event loop: ``async with RaydocsAsyncHook(conn_id) as hook``.
-
-    Hooks on the same loop with the same connection share one HTTP session, which the last of them closes.
-
-    :param raydocs_conn_id: the connection, looked up on entering, never in the constructor.
-    :param settings: settings already read, so that no connection is looked up at all.
-    """
-
-    conn_name_attr = "raydocs_conn_id"
-    default_conn_name = "raydocs_default"
-    conn_type = "raydocs"
-    hook_name = "Raydocs"
-
-    def __init__(self, raydocs_conn_id: str = default_conn_name, settings: ConnectionSettings | None = None) -> None:
-        super().__init__(http_conn_id=raydocs_conn_id)
-        self.raydocs_conn_id = raydocs_conn_id
-        self._settings = settings
-        self._shared: _SharedSession | None = None
-
-    async def get_settings(self) -> ConnectionSettings:
-        """
-        Read and check the connection, without blocking the loop.
-
-        :raises RaydocsInputError: for a connection that cannot work.
-        """
-        if self._settings is None:
-            connection = await get_async_connection(self.raydocs_conn_id, hook=self)
-            self._settings = read_settings(connection, await get_async_extra_dejson(connection))
-        return self._settings
-
-    async def __aenter__(self) -> RaydocsAsyncHook:
-        settings = await self.get_settings()
-        sessions = _shared_sessions.setdefault(asyncio.get_running_loop(), {})
-        if settings not in sessions:
-            sessions[settings] = _SharedSession(_new_async_session(settings))
-        self._shared = sessions[settings]
-        self._shared.users += 1
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        shared, self._shared = self._shared, None
-        if shared is None or self._settings is None:
-            return
-        shared.users -= 1
-        if shared.users == 0:
-            del _shared_sessions[asyncio.get_running_loop()][self._settings]
-            await shared.session.close()
-
-    async def call(self, request: endpoints.ApiRequest[T]) -> T:
-        """
-        Send a request of :mod:`raydocs_provider.api.requests`, as :meth:`RaydocsHook.call` does.
-
-        :raises RaydocsApiError: the child that fits the refusal.
-        """
-        return await tenacity.AsyncRetrying(**_retry_options(self.log))(self._send, request)
-
-    async def _send(self, request: endpoints.ApiRequest[T]) -> T:
-        if self._shared is None or self._settings is None:
-            raise RuntimeError("Use 'async with RaydocsAsyncHook(...) as hook'.")
-        settings = self._settings
-        try:
-            async with self._shared.session.request(
-                request.method,
-                f"{settings.base_url}{request.path}",
-                params=request.params,
-                json=request.json,
-                proxy=dict(settings.proxies).get(settings.base_url.split(":")[0]),
-                allow_redirects=False,
-            ) as response:
-                status, headers, body = response.status, response.headers, await response.read()
-        except (aiohttp.ClientError, TimeoutError) as lost:
-            left = not isinstance(lost, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
-            error: RaydocsApiError = no_answer(request, type(lost).__name__, left=left)
-        else:
-            return read_answer(request, status, headers, body, now=datetime.fromtimestamp(time.time(), UTC))
-        raise error
-
-
-def _new_async_session(settings: ConnectionSettings) -> aiohttp.ClientSession:
-    timeout = aiohttp.ClientTimeout(
-        total=None, sock_connect=CONNECT_TIMEOUT_SECONDS, connect=settings.timeout, sock_read=settings.timeout
-    )
-    return aiohttp.ClientSession(
-        headers=settings.headers, timeout=timeout, trust_env=True, connector=aiohttp.TCPConnector(ssl=_ssl(settings))
-    )
-
-
-def _ssl(settings: ConnectionSettings) -> Any:
-    """Trust and client certificate as aiohttp takes them: True, False, or a context."""
-    if settings.verify is False:
-        return False
-    if settings.verify is True and settings.cert is None:
-        return True
-    context = ssl.create_default_context(cafile=settings.verify if isinstance(settings.verify, str) else None)
-    if settings.cert is not None:
-        paths = (settings.cert,) if isinstance(settings.cert, str) else settings.cert
-        context.load_cert_chain(*paths)
-    return context

@@ -1,0 +1,55 @@
+"""When failed or unfinished documents make a task fail, and what its error says."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from raydocs_provider.exceptions import RaydocsDeadlineError, RaydocsExtractionError
+from raydocs_provider.extraction.manifest import FAILED, SUBMITTED, Manifest
+
+_MAX_NAMED = 5
+
+
+def check_failures(manifest: Manifest, on_partial_failure: str, max_failure_ratio: float = 1.0) -> None:
+    """
+    Decide whether failed documents fail the task.
+
+    :param on_partial_failure: ``fail`` or ``warn``.
+    :param max_failure_ratio: with ``warn``, the part of the documents that may fail. All of them never may.
+    :raises RaydocsExtractionError: naming how many failed, why, and the first few.
+    """
+    failed = manifest.in_state(FAILED)
+    if not failed:
+        return
+    everything = len(failed) == len(manifest.documents)
+    if on_partial_failure == "warn" and not everything and manifest.failure_ratio <= max_failure_ratio:
+        return
+    causes = Counter(f"{record.stage}: {record.code}" for record in failed)
+    counted = ", ".join(f"{count} x {cause}" for cause, count in causes.most_common())
+    named = "; ".join(f"{record.name} ({record.reason})" for record in failed[:_MAX_NAMED])
+    more = f"; and {len(failed) - _MAX_NAMED} more" if len(failed) > _MAX_NAMED else ""
+    advice = (
+        ""
+        if everything
+        else " To go on with the others, set on_partial_failure='warn', or give the load trigger_rule='all_done'."
+    )
+    raise RaydocsExtractionError(
+        f"{len(failed)} of {len(manifest.documents)} document(s) failed ({counted}): {named}{more}.{advice}"
+    )
+
+
+def check_deadline(manifest: Manifest, timeout: float) -> None:
+    """
+    Fail for sessions that were still open at the deadline.
+
+    :param timeout: the time that was allowed, in seconds.
+    :raises RaydocsDeadlineError: with their number and the first few ids.
+    """
+    still_open = manifest.in_state(SUBMITTED)
+    if still_open:
+        ids = ", ".join(str(record.session_id) for record in still_open[:_MAX_NAMED])
+        raise RaydocsDeadlineError(
+            f"{len(still_open)} of {len(manifest.documents)} session(s) were not finished after {timeout:.0f} s ({ids}"
+            f"{', ...' if len(still_open) > _MAX_NAMED else ''}). They go on, and are billed, at Raydocs. Raise the "
+            "timeout, or look at them in the Raydocs dashboard."
+        )

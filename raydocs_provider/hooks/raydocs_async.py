@@ -1,0 +1,138 @@
+"""Talk to Raydocs from an event loop: the triggerer's, or one a task runs for the time of its wait."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+import aiohttp
+import tenacity
+from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from airflow.providers.http.hooks.http import HttpAsyncHook
+
+from raydocs_provider.api.requests import ApiRequest
+from raydocs_provider.api.responses import no_answer, read_answer
+from raydocs_provider.hooks.connection import CONNECT_TIMEOUT_SECONDS, ConnectionSettings, read_settings
+from raydocs_provider.hooks.retrying import retry_options
+
+T = TypeVar("T")
+
+
+class _SharedSession:
+    """One ``aiohttp.ClientSession`` and how many hooks use it."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+        self.users = 0
+
+
+# A triggerer runs hundreds of triggers on one loop; they share one session per connection instead of one each.
+_shared_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[ConnectionSettings, _SharedSession]] = (
+    WeakKeyDictionary()
+)
+
+
+class RaydocsAsyncHook(HttpAsyncHook):
+    """
+    Talk to the Raydocs API from an event loop: ``async with RaydocsAsyncHook(conn_id) as hook``.
+
+    Hooks on the same loop with the same connection share one HTTP session, which the last of them closes.
+
+    :param raydocs_conn_id: the connection, looked up on entering, never in the constructor.
+    :param settings: settings already read, so that no connection is looked up at all.
+    """
+
+    conn_name_attr = "raydocs_conn_id"
+    default_conn_name = "raydocs_default"
+    conn_type = "raydocs"
+    hook_name = "Raydocs"
+
+    def __init__(self, raydocs_conn_id: str = default_conn_name, settings: ConnectionSettings | None = None) -> None:
+        super().__init__(http_conn_id=raydocs_conn_id)
+        self.raydocs_conn_id = raydocs_conn_id
+        self._settings = settings
+        self._shared: _SharedSession | None = None
+
+    async def get_settings(self) -> ConnectionSettings:
+        """
+        Read and check the connection, without blocking the loop.
+
+        :raises RaydocsInputError: for a connection that cannot work.
+        """
+        if self._settings is None:
+            connection = await get_async_connection(self.raydocs_conn_id, hook=self)
+            self._settings = read_settings(connection, await get_async_extra_dejson(connection))
+        return self._settings
+
+    async def __aenter__(self) -> RaydocsAsyncHook:
+        settings = await self.get_settings()
+        sessions = _shared_sessions.setdefault(asyncio.get_running_loop(), {})
+        if settings not in sessions:
+            sessions[settings] = _SharedSession(_new_async_session(settings))
+        self._shared = sessions[settings]
+        self._shared.users += 1
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        shared, self._shared = self._shared, None
+        if shared is None or self._settings is None:
+            return
+        shared.users -= 1
+        if shared.users == 0:
+            del _shared_sessions[asyncio.get_running_loop()][self._settings]
+            await shared.session.close()
+
+    async def call(self, request: ApiRequest[T]) -> T:
+        """
+        Send a request of :mod:`raydocs_provider.api.requests`, as :meth:`RaydocsHook.call` does.
+
+        :raises RaydocsApiError: the child that fits the refusal.
+        """
+        attempts = tenacity.AsyncRetrying(**retry_options(self.log))
+        return cast("T", await attempts(self._send, request))
+
+    async def _send(self, request: ApiRequest[T]) -> T:
+        if self._shared is None or self._settings is None:
+            raise RuntimeError("Use 'async with RaydocsAsyncHook(...) as hook'.")
+        settings = self._settings
+        try:
+            async with self._shared.session.request(
+                request.method,
+                f"{settings.base_url}{request.path}",
+                params=request.params,
+                json=request.json,
+                proxy=dict(settings.proxies).get(settings.base_url.split(":")[0]),
+                allow_redirects=False,
+            ) as response:
+                status, headers, body = response.status, response.headers, await response.read()
+        except (aiohttp.ClientError, TimeoutError) as lost:
+            left = not isinstance(lost, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+            error = no_answer(request, type(lost).__name__, left=left)
+        else:
+            return read_answer(request, status, headers, body, now=datetime.now(UTC))
+        raise error
+
+
+def _new_async_session(settings: ConnectionSettings) -> aiohttp.ClientSession:
+    timeout = aiohttp.ClientTimeout(
+        total=None, sock_connect=CONNECT_TIMEOUT_SECONDS, connect=settings.timeout, sock_read=settings.timeout
+    )
+    return aiohttp.ClientSession(
+        headers=settings.headers, timeout=timeout, trust_env=True, connector=aiohttp.TCPConnector(ssl=_ssl(settings))
+    )
+
+
+def _ssl(settings: ConnectionSettings) -> Any:
+    """Trust and client certificate as aiohttp takes them: True, False, or a context."""
+    if settings.verify is False:
+        return False
+    if settings.verify is True and settings.cert is None:
+        return True
+    context = ssl.create_default_context(cafile=settings.verify if isinstance(settings.verify, str) else None)
+    if settings.cert is not None:
+        paths = (settings.cert,) if isinstance(settings.cert, str) else settings.cert
+        context.load_cert_chain(*paths)
+    return context

@@ -1,0 +1,33 @@
+"""Paths of documents and of ``results_path``, through Airflow's object storage (connections included)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+from raydocs_provider.exceptions import RaydocsInputError
+from raydocs_provider.extraction.spool import FolderPath, Spool
+
+if TYPE_CHECKING:
+    from raydocs_provider.extraction.documents import StoragePath
+
+
+def open_path(uri: str) -> StoragePath:
+    """
+    Make a path of a URI such as ``s3://conn_id@bucket/key`` or ``/data/file.pdf``.
+
+    :raises RaydocsInputError: for a scheme no installed package provides.
+    """
+    try:
+        return cast("StoragePath", ObjectStoragePath(uri))
+    except (ValueError, ImportError) as problem:
+        scheme = uri.partition("://")[0]
+        raise RaydocsInputError(
+            f"Paths that begin with {scheme}:// cannot be opened here: install the provider package of that storage."
+        ) from problem
+
+
+def open_spool(results_path: str | None) -> Spool | None:
+    """The spool at a ``results_path``; None where there is none."""
+    return None if not results_path else Spool(cast("FolderPath", open_path(results_path)))

@@ -1,0 +1,143 @@
+"""
+Look at sessions until they have ended: the one loop behind the operator, the sensor and the trigger.
+
+When to look and what an answer means is decided in :mod:`raydocs_provider.extraction.waiting`. This loop asks, sleeps,
+looks, and puts finished sessions on file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import Any
+
+from asgiref.sync import sync_to_async
+
+from raydocs_provider.api import requests as endpoints
+from raydocs_provider.exceptions import RaydocsApiError, RaydocsNotFoundError
+from raydocs_provider.extraction.manifest import EXTRACTED, FAILED, Manifest, Outcome, apply_outcomes
+from raydocs_provider.extraction.spool import Spool
+from raydocs_provider.extraction.waiting import Pace, Waiting, judge, newest_run, unknown_statuses
+from raydocs_provider.hooks.raydocs_async import RaydocsAsyncHook
+
+# Each look is itself repeated by the hook, so this many in a row is an outage of a quarter of an hour, not a hiccup.
+MAX_FAILED_LOOKS_IN_A_ROW = 5
+_SECONDS_BETWEEN_REPORTS = 30.0
+
+
+def start_waiting(manifest: Manifest, pace: Pace, now: float) -> Waiting:
+    """The sessions of a manifest that are still open."""
+    session_ids = [record.session_id for record in manifest.in_state("submitted") if record.session_id]
+    return Waiting(session_ids, manifest.submitted_at or now, pace)
+
+
+class Watcher:
+    """
+    Watches the sessions of one task.
+
+    :param manifest: the submitted documents.
+    :param spool: where finished sessions are put on file; None leaves fetching the results to the load.
+    :param log: where progress is told.
+    """
+
+    def __init__(self, manifest: Manifest, waiting: Waiting, spool: Spool | None, log: Any) -> None:
+        self._manifest = manifest
+        self._waiting = waiting
+        self._spool = spool
+        self._log = log
+        self._total = len(waiting.open)
+        self._unknown_seen: set[str] = set()
+        self._failed_looks = 0
+        self._reported: tuple[float, int] = (0.0, 0)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest as far as it is known by now."""
+        return apply_outcomes(self._manifest, self._waiting.outcomes)
+
+    async def recall(self) -> None:
+        """Take over what is already on file, so that a restarted wait does not look at it again."""
+        if self._spool is not None:
+            known = await sync_to_async(self._spool.known_sessions, thread_sensitive=False)(sorted(self._waiting.open))
+            for session_id, outcome in known.items():
+                self._waiting.record_outcome(session_id, outcome)
+
+    async def watch(self, hook: RaydocsAsyncHook, until: float, *, patient: bool) -> bool:
+        """
+        Look until every session has ended.
+
+        :param until: wall-clock time (epoch seconds) of the last look.
+        :param patient: sleep until then if need be; False returns as soon as no look is due before ``until``.
+        :returns: whether every session has ended.
+        :raises RaydocsApiError: when the token is refused, or looks keep failing. No document is counted as failed
+            for that.
+        """
+        while (look := self._waiting.next_look(time.time())) is not None:
+            session_id, delay = look
+            left = until - time.time()
+            if delay > left and not (patient and left > 0):
+                self._report(time.time())
+                return False
+            # Even a look that is due yields to the loop, which other triggers share.
+            await asyncio.sleep(max(0.0, min(delay, left)))
+            await self._look(hook, session_id)
+            self._report(time.time())
+        return True
+
+    async def _look(self, hook: RaydocsAsyncHook, session_id: str) -> None:
+        try:
+            session = await hook.call(endpoints.get_session(session_id))
+            outcome = judge(session)
+            if outcome is not None and self._spool is not None:
+                run = newest_run(session.results)
+                if outcome.state == EXTRACTED and run is not None and run.data is None:
+                    run = await hook.call(endpoints.get_result(run.id))
+                result = run if outcome.state == EXTRACTED else None
+                # File systems and object stores block; the loop of a triggerer must not.
+                await sync_to_async(self._spool.write_session, thread_sensitive=False)(session_id, outcome, result)
+        except RaydocsNotFoundError:
+            reason = "The session is gone: it was deleted at Raydocs, or the token lost its access."
+            self._waiting.record_outcome(session_id, Outcome(FAILED, None, None, "waiting", "session_gone", reason))
+            return
+        except RaydocsApiError as problem:
+            self._failed_looks += 1
+            if not problem.repeatable or self._failed_looks >= MAX_FAILED_LOOKS_IN_A_ROW:
+                raise
+            self._log.warning("%s The session is looked at again later.", problem)
+            self._waiting.record_unfinished(session_id, time.time(), random.random())
+            return
+        self._failed_looks = 0
+        for status in sorted(unknown_statuses(session) - self._unknown_seen):
+            self._unknown_seen.add(status)
+            self._log.warning("Raydocs uses a status this version does not know: %s. Taken as not finished.", status)
+        if outcome is None:
+            self._waiting.record_unfinished(session_id, time.time(), random.random())
+        else:
+            self._waiting.record_outcome(session_id, outcome, now=time.time())
+
+    def _report(self, now: float) -> None:
+        reported_at, reported = self._reported
+        done = self._total - len(self._waiting.open)
+        if done == reported or (self._waiting.open and now - reported_at < _SECONDS_BETWEEN_REPORTS):
+            return
+        self._reported = (now, done)
+        failed = sum(outcome.state == FAILED for outcome in self._waiting.outcomes.values())
+        self._log.info("%d of %d session(s) finished, %d of them failed.", done, self._total, failed)
+
+
+def run_watch(watcher: Watcher, hook: RaydocsAsyncHook, until: float, *, patient: bool, recall: bool = True) -> bool:
+    """
+    Run :meth:`Watcher.watch` from synchronous code.
+
+    :param hook: made with settings, so that no connection is looked up on the loop.
+    :param recall: take over what is on file first.
+    """
+
+    async def run() -> bool:
+        if recall:
+            await watcher.recall()
+        async with hook as entered:
+            return await watcher.watch(entered, until, patient=patient)
+
+    return asyncio.run(run())

@@ -1,0 +1,47 @@
+"""Checks of what a Dag author passes. Each says which argument is wrong and what it may be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import timedelta
+
+from raydocs_provider.exceptions import RaydocsInputError
+
+FAIL = "fail"
+WARN = "warn"
+SKIP = "skip"
+
+
+def require_choice(value: str, name: str, choices: Sequence[str]) -> str:
+    """The value, if it is one of the choices."""
+    if value not in choices:
+        raise RaydocsInputError(f"{name} has to be one of {', '.join(map(repr, choices))}, not {value!r}.")
+    return value
+
+
+def require_ratio(value: float, name: str) -> float:
+    """The value, if it lies between 0 and 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise RaydocsInputError(f"{name} has to be a number from 0 to 1, not {value!r}.")
+    return float(value)
+
+
+def total_seconds(value: timedelta | float, name: str) -> float:
+    """A duration in seconds, if it is a finite one above 0."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
+        raise RaydocsInputError(f"{name} has to be a timedelta or a number of seconds above 0, not {value!r}.")
+    return float(seconds)
+
+
+def require_text(value: object, name: str) -> str:
+    """
+    The rendered value of a templated argument, if there is any.
+
+    Templates render a missing XCom or variable to nothing, or to the word "None".
+    """
+    text = value.strip() if isinstance(value, str) else ""
+    if not text or text == "None":
+        raise RaydocsInputError(f"{name} is empty ({value!r}). Check the template or the upstream task it comes from.")
+    return text

@@ -1,0 +1,25 @@
+"""What a trigger tells the task that goes on after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raydocs_provider import exceptions
+
+
+def check_event(event: dict[str, Any] | None) -> tuple[dict[str, Any], bool]:
+    """
+    Take an event of :class:`~raydocs_provider.triggers.raydocs.RaydocsSessionsTrigger` apart.
+
+    :returns: the manifest as JSON, and whether every session has ended (False: the deadline passed).
+    :raises RaydocsError: of the class the trigger met, chosen by its name, never by its text.
+    """
+    status = event.get("status") if isinstance(event, dict) else None
+    if event is None or status not in ("finished", "deadline", "error"):
+        raise exceptions.RaydocsError(f"The trigger sent an event this version does not know (status {status!r}).")
+    if status == "error":
+        kind = getattr(exceptions, str(event.get("error_type")), None)
+        known = isinstance(kind, type) and issubclass(kind, exceptions.RaydocsError)
+        error = kind if known and kind is not None else exceptions.RaydocsError
+        raise error(str(event.get("error")))
+    return event["manifest"], status == "finished"
