@@ -34,6 +34,15 @@ class TaskChange:
     after: float
 
 
+@dataclass(frozen=True)
+class LogLine:
+    """A line of a task's log; ``logger`` is the name of the class or module that wrote it."""
+
+    logger: str
+    level: str
+    text: str
+
+
 class AirflowClient:
     """
     Talks to one Airflow on this machine.
@@ -146,26 +155,16 @@ class AirflowClient:
         task = f"/api/v2/dags/{dag_id}/dagRuns/{_quoted(run_id)}/taskInstances/{task_id}"
         return self.call("GET", f"{task}/xcomEntries/{key}?deserialize=true")["value"]
 
-    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> list[str]:
-        """Lines of a task's log: time, level and message, without the markers of log groups."""
+    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> list[LogLine]:
+        """What a try of a task has logged so far."""
         task = f"/api/v2/dags/{dag_id}/dagRuns/{_quoted(run_id)}/taskInstances/{task_id}"
-        content = self.call("GET", f"{task}/logs/{try_number}?full_content=true")["content"]
-        return [_log_line(entry) for entry in content if not _is_group_marker(entry)]
+        entries = self.call("GET", f"{task}/logs/{try_number}?full_content=true")["content"]
+        return [
+            LogLine(entry.get("logger") or "", entry.get("level") or "", str(entry["event"]))
+            for entry in entries
+            if entry.get("level")  # the others open and close groups or name the file
+        ]
 
 
 def _quoted(run_id: str) -> str:
     return urllib.parse.quote(run_id, safe="")
-
-
-def _is_group_marker(entry: dict[str, Any] | str) -> bool:
-    return isinstance(entry, dict) and str(entry.get("event", "")).startswith("::")
-
-
-def _log_line(entry: dict[str, Any] | str) -> str:
-    if isinstance(entry, str):
-        return entry
-    time_and_level = f"{entry.get('timestamp') or ''} {entry.get('level') or ''}".strip()
-    details = "".join(
-        f"\n    {error.get('exc_type')}: {error.get('exc_value')}" for error in entry.get("error_detail") or ()
-    )
-    return f"{time_and_level} {entry.get('event', '')}{details}".strip()

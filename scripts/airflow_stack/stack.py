@@ -20,7 +20,6 @@ from typing import TypeVar
 from scripts.airflow_stack.client import AirflowClient, StackError
 from scripts.airflow_stack.warden import POLITE_SECONDS, kill_session
 
-RAYDOCS_TOKEN = "rd_test_token"  # what the emulator accepts unless told otherwise
 BOOT_SECONDS = 240.0
 TAIL_LINES = 25
 
@@ -57,6 +56,7 @@ class AirflowStack:
         self.results = self.folder / "results"
         self.username, self.password = "admin", secrets.token_urlsafe(9)
         self.raydocs_url = ""
+        self.raydocs_token = f"rd_local_{secrets.token_urlsafe(24)}"
         self._dags_folder = dags_folder.resolve()
         self._dag_ids = dag_ids
         self._emulator_options = emulator_options
@@ -110,6 +110,7 @@ class AirflowStack:
 
     def _commands(self) -> list[dict[str, object]]:
         emulator = [sys.executable, "-m", "raydocs_provider.emulator", "--port", "0", "--admin"]
+        emulator += ["--token", self.raydocs_token]
         airflow = [str(Path(sys.executable).with_name("airflow")), "standalone"]
         return [
             {"command": [*emulator, *self._emulator_options], "log": str(self._log("emulator"))},
@@ -160,7 +161,7 @@ class AirflowStack:
             conn_type="raydocs",
             description="The local Raydocs emulator",
             host=self.raydocs_url,
-            password=RAYDOCS_TOKEN,
+            password=self.raydocs_token,
         )
         self.client.add_connection(
             connection_id="warehouse",
@@ -196,6 +197,16 @@ class AirflowStack:
                 lines = self._log(name).read_text(errors="replace").splitlines()
                 parts.append(f"--- end of {name}.log ---\n" + "\n".join(lines[-TAIL_LINES:]))
         return "\n".join(parts)
+
+    def wait(self) -> None:
+        """
+        Stay until the program is interrupted.
+
+        :raises StackError: Airflow or the emulator ended by itself.
+        """
+        if self._warden is not None:
+            self._warden.wait()
+            raise StackError(f"A process ended by itself.\n{self.last_words()}")
 
     def stop(self) -> None:
         """End all processes; the folder stays."""
