@@ -12,9 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pypdfium2
-from PIL import Image, ImageFilter
+from PIL import Image, ImageChops, ImageFilter
 from PIL.PngImagePlugin import PngInfo
 from samples.catalogue import Sample, samples
 
@@ -50,17 +51,10 @@ def write_sample(sample: Sample, folder: Path) -> None:
     if sample.kind == "pdf":
         sample.layout.draw(sample.invoice, path)
         return
-    pdf = path.with_suffix(".tmp.pdf")
-    sample.layout.draw(sample.invoice, pdf)
-    try:
-        if sample.kind == "corrupt":
-            _write_cut_off(pdf, path)
-        elif sample.kind == "picture":
-            _write_picture(pdf, path)
-        else:
-            _write_scan(pdf, path)
-    finally:
-        pdf.unlink()
+    with TemporaryDirectory() as scratch:
+        pdf = Path(scratch) / "invoice.pdf"
+        sample.layout.draw(sample.invoice, pdf)
+        {"corrupt": _write_cut_off, "picture": _write_picture, "scan": _write_scan}[sample.kind](pdf, path)
 
 
 def _write_cut_off(pdf: Path, path: Path) -> None:
@@ -79,7 +73,7 @@ def _write_picture(pdf: Path, path: Path) -> None:
 def _write_scan(pdf: Path, path: Path) -> None:
     """A sheet that lay a little askew on the scanner."""
     page = _render(pdf, dpi=120).rotate(0.7, Image.Resampling.BICUBIC, fillcolor="white")
-    tinted = Image.composite(page, Image.new("RGB", page.size, PAPER), page.convert("L").point(lambda grey: 255 - grey))
+    tinted = ImageChops.multiply(page, Image.new("RGB", page.size, PAPER))
     comment = f"{IMAGE_TEXT_KEY}\n{_text_of(pdf)}".encode()
     tinted.filter(ImageFilter.GaussianBlur(0.4)).save(path, quality=72, optimize=True, comment=comment)
 

@@ -27,8 +27,8 @@ class Field:
     """
     One value to find.
 
-    :param type: ``string``, ``date``, ``currency``, ``number``, ``percentage``, ``integer``, ``boolean``, ``object`` or
-        ``array``. Dates, currencies and percentages are strings and numbers to Raydocs; the prompt or the name tells them.
+    :param type: ``string``, ``number``, ``integer``, ``boolean``, ``object`` or ``array`` as declared, or what prompt
+        and name make of a string or number: ``date``, ``currency``, ``percentage``.
     :param labels: keys (see `labels.label_key`) of the labels it may be printed under, the most telling first.
     :param properties: the fields of an object.
     :param items: what an array holds.
@@ -96,11 +96,9 @@ class _SchemaReader:
         return Field(name, kind, labels)
 
     def _resolved(self, spec: Any) -> Mapping[str, Any]:
-        spec = _mapping(spec)
-        reference = spec.get("$ref")
-        if not isinstance(reference, str):
-            return spec
-        return {**_mapping(self._definitions.get(reference.rsplit("/", 1)[-1])), **spec}
+        own = _mapping(spec)
+        reference = str(own.get("$ref", ""))
+        return {**_mapping(self._definitions.get(reference.rsplit("/", 1)[-1])), **own}
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -148,7 +148,7 @@ def _read_pdf_page(document: Any, index: int) -> Page:
     try:
         textpage = page.get_textpage()
         try:
-            glyphs = list(_glyphs_of(textpage))
+            glyphs = list(_glyphs_of(textpage, page.get_rotation()))
         finally:
             textpage.close()
     finally:
@@ -156,7 +156,7 @@ def _read_pdf_page(document: Any, index: int) -> Page:
     return Page(index + 1, tuple(_lines_of(glyphs)))
 
 
-def _glyphs_of(textpage: Any) -> Iterator[_Glyph]:
+def _glyphs_of(textpage: Any, rotation: int) -> Iterator[_Glyph]:
     x, y = c_double(), c_double()
     box = pdfium.FS_RECTF()
     high_surrogate = ""
@@ -174,7 +174,14 @@ def _glyphs_of(textpage: Any) -> Iterator[_Glyph]:
             continue
         pdfium.FPDFText_GetCharOrigin(textpage, index, byref(x), byref(y))
         pdfium.FPDFText_GetLooseCharBox(textpage, index, byref(box))
-        yield _Glyph(text, box.left, box.right, y.value, max(box.top - box.bottom, 1.0))
+        (left, top), (right, bottom) = _turned(box.left, box.top, rotation), _turned(box.right, box.bottom, rotation)
+        _, baseline = _turned(x.value, y.value, rotation)
+        yield _Glyph(text, min(left, right), max(left, right), baseline, max(abs(top - bottom), 1.0))
+
+
+def _turned(x: float, y: float, rotation: int) -> tuple[float, float]:
+    """A point of a page where it is once the page is shown, that is turned clockwise by ``rotation`` degrees."""
+    return {90: (y, -x), 180: (-x, -y), 270: (-y, x)}.get(rotation, (x, y))
 
 
 def _printable(codepoint: int) -> str:

@@ -12,7 +12,8 @@ from typing import Literal
 from faker import Faker
 
 from samples.invoices import Invoice, LineItem, Party, Vendor
-from samples.layouts import Classic, Compact, German, Layout, Modern
+from samples.layout import Layout
+from samples.layouts import Classic, Compact, German, Modern
 
 
 @dataclass(frozen=True)
