@@ -188,8 +188,12 @@ def check_manifest(value: object) -> Mapping[str, Any]:
     :raises RaydocsManifestError: saying what it is instead.
     """
     if not isinstance(value, Mapping) or "schema_version" not in value or "counts" not in value:
+        if value is None:
+            raise RaydocsManifestError("The upstream Raydocs task left no manifest: it was skipped or failed early.")
+        several = isinstance(value, Sequence) and not isinstance(value, str)
+        advice = " Map this task over it with .expand()." if several else ""
         raise RaydocsManifestError(
-            f"Expected the manifest of an upstream Raydocs task (its .output), got a {type(value).__name__}."
+            f"Expected the manifest of an upstream Raydocs task (its .output), got a {type(value).__name__}.{advice}"
         )
     if value["schema_version"] != SCHEMA_VERSION:
         raise RaydocsManifestError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
@@ -198,10 +198,3 @@ def load_manifest(value: Any, spool: Spool | None) -> Manifest:
     if name is not None and spool is not None:
         return read_manifest(value, spool.read_documents(name))
     return read_manifest(value)
-
-
-def read_results(manifest: Manifest, spool: Spool) -> Iterator[tuple[DocumentRecord, Result | None]]:
-    """Every document with its result, one at a time: memory does not grow with their number."""
-    for record in manifest.documents:
-        extracted = record.result_id is not None and record.session_id is not None
-        yield record, spool.read_session(record.session_id)[1] if extracted and record.session_id else None
