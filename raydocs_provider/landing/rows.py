@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from raydocs_provider.api.models import Result
@@ -146,15 +147,15 @@ class _Reader:
 
     def __init__(self, plan: LandingPlan, result: Result) -> None:
         self._plan = plan
-        self._result = result
+        self._data = result.data
+        self._audit = dict(result.audit)
         self.rows: list[tuple[Table, Row]] = []
         self.problems: list[dict[str, str]] = []
 
     def read_document(self) -> None:
-        data = self._result.data
-        if data is None:
+        if self._data is None:
             self._report((), "no data")
-        cells = self._read(self._plan.records, {} if data is None else data, ())
+        cells = self._read(self._plan.records, dict(self._data or {}), ())
         meta = json_of({"problems": self.problems}) if self.problems else None
         self.rows.append((self._plan.records.table, (*cells, meta)))
 
@@ -170,7 +171,7 @@ class _Reader:
                 self._add_field((*trail, *found), value)
                 if problem:
                     self._report((*trail, *found), problem)
-            elif not isinstance(value, Mapping):
+            elif not isinstance(value, dict):
                 misfits[found] = value
             cells.append(cell)
         for inner in records.lists:
@@ -180,7 +181,7 @@ class _Reader:
                     below = (*trail, *found, index)
                     row = self._read(inner, item, below)
                     self.rows.append((inner.table, (*_indexes(below), *row)))
-            elif found == inner.path or not isinstance(value, Mapping):
+            elif found == inner.path or not isinstance(value, dict):
                 misfits[found] = value
         lists = {inner.path for inner in records.lists}
         for path, value in misfits.items():
@@ -190,15 +191,10 @@ class _Reader:
         return cells
 
     def _add_field(self, trail: Trail, value: object) -> None:
-        group, *names = [step for step in trail if isinstance(step, str)] or [""]
-        indexes = _indexes(trail)
-        audit = _audit_of(trail, self._result.audit)
+        audit = _audit_of(trail, self._audit)
         sources = audit.get("sources")
         row = (
-            storable(group),
-            storable(".".join(names)),
-            *(None,) * (self._plan.depth - len(indexes)),
-            *indexes,
+            *_place(trail, self._plan.depth),
             text_of(value),
             fit(audit.get("confidence"), Kind.DECIMAL)[0],
             text_of(audit.get("reasoning")),
@@ -214,10 +210,18 @@ class _Reader:
 def _follow(path: Path, record: object) -> tuple[Path, object]:
     """Follow a path as far as it leads: how far that is, and the value there."""
     for depth, key in enumerate(path):
-        if not isinstance(record, Mapping) or key not in record:
+        if not isinstance(record, dict) or key not in record:
             return path[:depth], record
         record = record[key]
     return path, record
+
+
+@lru_cache(maxsize=16_384)
+def _place(trail: Trail, depth: int) -> Row:
+    """Group, field and indexes of a value, as `t__fields` has them. Most documents have the same trails."""
+    group, *names = [step for step in trail if isinstance(step, str)] or [""]
+    indexes = _indexes(trail)
+    return (storable(group), storable(".".join(names)), *(None,) * (depth - len(indexes)), *indexes)
 
 
 def _indexes(trail: Trail) -> tuple[int, ...]:
@@ -236,11 +240,11 @@ def _audit_of(trail: Trail, audit: object) -> Mapping[str, Any]:
         if isinstance(step, int):
             if isinstance(audit, list):
                 audit = audit[step] if step < len(audit) else None
-        elif isinstance(audit, Mapping):
+        elif isinstance(audit, dict):
             audit = audit.get(step)
         else:
             break
         # The first step is the group, which has no entry of its own.
-        if depth and isinstance(audit, Mapping) and not _AUDIT_KEYS.isdisjoint(audit):
+        if depth and isinstance(audit, dict) and not _AUDIT_KEYS.isdisjoint(audit):
             nearest = audit
     return nearest

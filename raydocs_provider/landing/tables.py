@@ -87,7 +87,8 @@ AUDIT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+# Compared by identity: a plan holds each table once, and it is looked up for every single row.
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """
     A table.

@@ -94,14 +94,12 @@ def quote(name: str) -> str:
 
 def text_of_cell(cell: Cell) -> str | None:
     """The cell as every engine reads it back from text. Times are in UTC and do not say so."""
-    match cell:
-        case None | str():
-            return cell
-        case bool():
-            return "true" if cell else "false"
-        case Decimal():
-            return format(cell, "f")
-        case datetime():
-            return cell.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
-        case _:
-            return str(cell)
+    if cell is None or isinstance(cell, str):
+        return cell
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, Decimal):
+        return format(cell, "f")
+    if isinstance(cell, datetime):
+        return cell.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+    return str(cell)

@@ -38,8 +38,7 @@ class DuckDBWarehouse(Warehouse):
 
     def encode(self, row: Row) -> str:
         """CSV in which an empty cell is NULL and every other is quoted."""
-        cells = (text_of_cell(cell) for cell in row)
-        return ",".join(["" if text is None else '"' + text.replace('"', '""') + '"' for text in cells]) + "\n"
+        return ",".join([_quoted(text_of_cell(cell)) for cell in row]) + "\n"
 
     def copy(self, cursor: Any, table: str, columns: Sequence[Column], file: Path) -> None:
         """Scan the file with every type given, so that nothing is guessed."""
@@ -55,6 +54,10 @@ class DuckDBWarehouse(Warehouse):
         if type(error).__name__ == "CatalogException":
             return "(the schema has to exist before the load; is it spelt right?)"
         return ""
+
+
+def _quoted(text: str | None) -> str:
+    return "" if text is None else '"' + text.replace('"', '""') + '"'
 
 
 def _literal(text: str) -> str:
