@@ -1,0 +1,108 @@
+"""
+Reads documents and applies schemas to them, beside the event loop.
+
+What was read and extracted is kept by content, so that a thousand sessions over the same file cost one reading. Work
+that was under way when the emulator stopped is simply asked for again at the next look.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from raydocs_provider.emulator.records import JSON, Extracted, Reading
+from raydocs_provider.emulator.storage import Blobs
+from raydocs_provider.emulator.store import Store
+
+log = logging.getLogger(__name__)
+
+
+def chunk_id(sha256: str, page_number: int) -> str:
+    """The id of a page's chunk. It depends on the content alone, so that what was extracted once can be shared."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{sha256}:{page_number}"))
+
+
+class Processing:
+    """
+    The reading thread. There is one: PDFium is not safe to use from several.
+
+    :param clock: seconds since the epoch.
+    """
+
+    def __init__(self, store: Store, blobs: Blobs, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._clock = clock
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="raydocs-emulator")
+        self._waiting: set[Hashable] = set()
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Finish the piece of work under way and drop the rest."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def ask_reading(self, sha256: str) -> None:
+        """Have a file read, unless that is waiting already. Returns at once."""
+        self._ask(("read", sha256), lambda: self._read(sha256))
+
+    def ask_extraction(self, sha256: str, config_hash: str) -> None:
+        """Have a schema applied to a file, unless that is waiting already. Returns at once."""
+        self._ask(("extract", sha256, config_hash), lambda: self._extract(sha256, config_hash))
+
+    def _ask(self, work: Hashable, do: Callable[[], object]) -> None:
+        with self._lock:
+            if work in self._waiting:
+                return
+            self._waiting.add(work)
+
+        def run() -> None:
+            try:
+                do()
+            except Exception:
+                # Not an outcome of the document but a defect of the emulator: loud, and tried again at the next look.
+                log.exception("The emulator could not process a document")
+            finally:
+                with self._lock:
+                    self._waiting.discard(work)
+
+        self._executor.submit(run)
+
+    def _read(self, sha256: str) -> Reading:
+        if known := self._store.reading(sha256):
+            return known
+        from raydocs_provider.emulator.reading import UnreadableDocument, read_document
+
+        pages: Sequence[Sequence[str]] = ()
+        error = None
+        try:
+            pages = [page.lines for page in read_document(self._blobs.path(sha256))]
+        except UnreadableDocument as unreadable:
+            error = str(unreadable)
+        reading = Reading(sha256, pages, len(pages), error, self._clock())
+        self._store.add(reading)
+        return reading
+
+    def _extract(self, sha256: str, config_hash: str) -> None:
+        reading = self._read(sha256)
+        if reading.error or self._store.extraction(sha256, config_hash):
+            return
+        from raydocs_provider.emulator.extracting import extract
+        from raydocs_provider.emulator.reading import Page
+
+        pages = [Page(number, tuple(lines)) for number, lines in enumerate(reading.pages, 1)]
+        schema: JSON = self._store.config(config_hash)
+        try:
+            found = extract(pages, schema, chunk_id=lambda number: chunk_id(sha256, number))
+        except Exception as error:
+            # A schema the emulator cannot apply fails the run, as it would at Raydocs.
+            log.exception("The emulator could not apply a template's schema")
+            reason = f"The schema could not be applied: {type(error).__name__}."
+            done = Extracted(sha256, config_hash, {}, {}, {}, None, reason, self._clock())
+        else:
+            done = Extracted(
+                sha256, config_hash, found.data, found.reasoning, found.audit_data, found.title, None, self._clock()
+            )
+        self._store.add(done)
