@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raydocs_provider.emulator import Emulator
+if TYPE_CHECKING:
+    from raydocs_provider.emulator import Emulator
 
 
 @pytest.fixture
 def make_emulator() -> Iterator[Callable[..., Emulator]]:
     """Starts emulators that run until the test ends: quick and without a rate limit unless told otherwise."""
+    from raydocs_provider.emulator import Emulator
+
     with ExitStack() as running:
 
         def start(**settings: Any) -> Emulator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -133,6 +134,8 @@ def main() -> None:
         emulator.open()
     except OSError as error:
         sys.exit(f"Cannot listen on {emulator.options.host}:{emulator.options.port}: {error.strerror}.")
+    except sqlite3.Error as error:
+        sys.exit(f"Cannot use {emulator.options.state} as a state file: {error}.")
     try:
         print(emulator.url, flush=True)
         emulator.serve()

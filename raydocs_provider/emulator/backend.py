@@ -51,10 +51,18 @@ class RunView:
     error: str | None = None
 
     def visible(self, behaviour: Behaviour) -> bool:
-        """Whether a client gets to see the run at all."""
-        if self.progress.stage is RunStage.DEFERRED:
-            return behaviour.runs_while_parsing != "hidden"
-        return self.progress.stage is not RunStage.UNPARSED or behaviour.failed_run_without_parse
+        """
+        Whether a client gets to see the run at all.
+
+        A run that was shown while its documents were parsed does not vanish when that fails.
+        """
+        match self.progress.stage:
+            case RunStage.DEFERRED:
+                return behaviour.runs_while_parsing != "hidden"
+            case RunStage.UNPARSED:
+                return behaviour.runs_while_parsing != "hidden" or behaviour.failed_run_without_parse
+            case _:
+                return True
 
     @property
     def completed(self) -> bool:

@@ -11,8 +11,8 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -173,10 +173,11 @@ class Front:
             await send({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})
             await self._cut(scope, at_once=False)
             return
-        rows: Any = json.loads(answer.body)
-        if isinstance(rows, list):
-            # Printed as Starlette prints JSON, so that the length stays what the headers say.
-            answer.body = bytes(JSONResponse(shuffled(rows)).body)
+        with suppress(ValueError):
+            rows = json.loads(answer.body)
+            if isinstance(rows, list):
+                # Printed as Starlette prints JSON, so that the length stays what the headers say.
+                answer.body = bytes(JSONResponse(shuffled(rows)).body)
         await send(answer.start)
         await send({"type": "http.response.body", "body": answer.body})
 

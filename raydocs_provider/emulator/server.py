@@ -96,6 +96,7 @@ class Emulator:
         Listen, and return once requests are served.
 
         :raises OSError: the address cannot be listened on.
+        :raises sqlite3.Error: the state file cannot be used.
         """
         self.open()
         self._thread = threading.Thread(target=self.serve, name="raydocs-emulator-server", daemon=True)
@@ -118,9 +119,13 @@ class Emulator:
         # answer on a kept connection would take 40 ms.
         self._socket = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((self.options.host, self.options.port))
-        self._socket.listen(2048)
-        self._backend = Backend(self.options, self._clock)
+        try:
+            self._socket.bind((self.options.host, self.options.port))
+            self._socket.listen(2048)
+            self._backend = Backend(self.options, self._clock)
+        except BaseException:
+            self._socket.close()
+            raise
         connections = Connections()
         self._front = build_app(self._backend, connections.hang_up)
         self._server = uvicorn.Server(

@@ -334,10 +334,10 @@ class Store:
 
     def run(self, owner: str, run_id: str) -> Run | None:
         """A run of a session the user may see."""
-        sql = (
-            "SELECT r.id, r.session_id, r.config_hash, r.requested_at FROM runs r"
-            " JOIN sessions s ON s.id = r.session_id JOIN workspaces w ON w.number = s.workspace WHERE r.id = ? AND w.owner = ?"
-        )
+        sql = """
+            SELECT r.id, r.session_id, r.config_hash, r.requested_at FROM runs r
+            JOIN sessions s ON s.id = r.session_id JOIN workspaces w ON w.number = s.workspace
+            WHERE r.id = ? AND w.owner = ?"""
         return self._first(Run, sql, run_id, owner)
 
     @staticmethod

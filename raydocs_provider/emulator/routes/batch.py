@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -13,7 +14,7 @@ from raydocs_provider.emulator.backend import Backend, RunView
 from raydocs_provider.emulator.exports import ExportRow, csv_table, session_workbook
 from raydocs_provider.emulator.front import note_created
 from raydocs_provider.emulator.order import shuffled
-from raydocs_provider.emulator.records import Session, Template
+from raydocs_provider.emulator.records import Session
 from raydocs_provider.emulator.routes.results import workbook_response
 from raydocs_provider.emulator.routes.shared import (
     Payload,
@@ -70,10 +71,10 @@ async def create_sessions(
 
 @router.post("/execute", dependencies=[needs("sessions-write")])
 async def execute_sessions(
-    request: Request, backend: TheBackend, template: OwnedTemplate, payload: SessionIds
+    request: Request, backend: TheBackend, caller: Caller, template: OwnedTemplate, payload: SessionIds
 ) -> Response:
     """A run for each session that has documents. The runs are not named in the answer."""
-    sessions = sessions_of(backend, template, payload.session_ids)
+    sessions = sessions_of(backend, caller, template, payload.session_ids)
     with backend.store.transaction():
         ready = [session for session in sessions if backend.store.documents_of_session(session.id)]
         runs = [backend.start_run(session, template) for session in ready]
@@ -83,30 +84,32 @@ async def execute_sessions(
 
 @router.post("/delete", dependencies=[needs("sessions-write")])
 @router.delete("", dependencies=[needs("sessions-write")])
-async def delete_sessions(backend: TheBackend, template: OwnedTemplate, payload: SessionIds) -> Response:
+async def delete_sessions(
+    backend: TheBackend, caller: Caller, template: OwnedTemplate, payload: SessionIds
+) -> Response:
     """Away with the sessions, in both of the published forms."""
-    backend.store.delete_sessions([each.id for each in sessions_of(backend, template, payload.session_ids)])
+    backend.store.delete_sessions([each.id for each in sessions_of(backend, caller, template, payload.session_ids)])
     return Response(status_code=204)
 
 
 @router.post("/export", dependencies=[needs("sessions-read")])
-async def export_sessions(backend: TheBackend, template: OwnedTemplate, payload: Export) -> Response:
+async def export_sessions(backend: TheBackend, caller: Caller, template: OwnedTemplate, payload: Export) -> Response:
     """Results of many sessions, the format in the body."""
-    return _export(backend, template, payload, payload.format)
+    return _export(backend, sessions_of(backend, caller, template, payload.session_ids), payload.format)
 
 
 @router.post("/export/{format}", dependencies=[needs("sessions-read")])
 async def export_sessions_as(
-    backend: TheBackend, template: OwnedTemplate, format: Literal["json", "excel"], payload: SessionIds
+    backend: TheBackend, caller: Caller, template: OwnedTemplate, format: Literal["json", "excel"], payload: SessionIds
 ) -> Response:
     """Results of many sessions, the format in the path."""
-    return _export(backend, template, payload, format)
+    return _export(backend, sessions_of(backend, caller, template, payload.session_ids), format)
 
 
-def _export(backend: Backend, template: Template, wanted: SessionIds, format: str) -> Response:
+def _export(backend: Backend, sessions: Sequence[Session], format: str) -> Response:
     rows = [
         ExportRow(session.id, view.documents[0].filename if session.name is None else session.name, view)
-        for session in sessions_of(backend, template, wanted.session_ids)
+        for session in sessions
         if (view := _last_completed(backend, session))
     ]
     if format == "json":

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from raydocs_provider.emulator.access import TheBackend
 from raydocs_provider.emulator.errors import invalid
@@ -54,7 +54,6 @@ async def page_number(page: str = "1") -> int:
 
 TheShapes = Annotated[Shapes, Depends(shapes)]
 PageNumber = Annotated[int, Depends(page_number)]
-Text = Annotated[str, Field(max_length=10_000)]
 
 
 def paged(rows: Sequence[Row], page: int, per_page: int, shape: Callable[[Row], Any]) -> dict[str, Any]:
@@ -86,10 +85,12 @@ def uploads_of(backend: TheBackend, caller: Token, keys: Sequence[str], field: s
     return good
 
 
-def sessions_of(backend: TheBackend, template: Template, ids: Sequence[str]) -> list[Session]:
+def sessions_of(backend: TheBackend, caller: Token, template: Template, ids: Sequence[str]) -> list[Session]:
     """The sessions of a template that a batch operation names; 422 if one of them is not the template's."""
-    known = {session.id: session for session in backend.store.sessions_of_template(template.id)}
-    bad = [index for index, session_id in enumerate(ids) if session_id not in known]
-    if bad:
+    found = [backend.store.session(caller.owner, session_id) for session_id in ids]
+    good = [session for session in found if session and session.template_id == template.id]
+    if len(good) < len(ids):
+        known = {session.id for session in good}
+        bad = [index for index, session_id in enumerate(ids) if session_id not in known]
         raise invalid({f"session_ids.{index}": [f"The selected session_ids.{index} is invalid."] for index in bad})
-    return [known[session_id] for session_id in ids]
+    return good

@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
+from starlette.requests import ClientDisconnect
 
 from raydocs_provider.emulator.access import TheBackend
 from raydocs_provider.emulator.storage import DOWNLOADS, UPLOADS
@@ -20,6 +21,7 @@ _STATUS = {
     "NotImplemented": 501,
     "MissingContentLength": 411,
     "PreconditionFailed": 412,
+    "IncompleteBody": 400,
     "NoSuchKey": 404,
 }
 
@@ -56,7 +58,10 @@ async def put_upload(
         return _refusal("AccessDenied", "Request has expired or is not signed.")
     if upload.sha256:
         return _refusal("PreconditionFailed", "The key has been uploaded already: ask for a new signed URL.")
-    stored = await backend.blobs.write(request.stream())
+    try:
+        stored = await backend.blobs.write(request.stream())
+    except ClientDisconnect:
+        return _refusal("IncompleteBody", "The body ended before its Content-Length.")
     backend.store.add(replace(upload, sha256=stored.sha256, size=stored.size))
     return Response(headers={"ETag": f'"{stored.sha256[:32]}"'})
 
