@@ -9,46 +9,31 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 
-CURRENCY_CODES = frozenset(
-    [
-        "AUD",
-        "BRL",
-        "CAD",
-        "CHF",
-        "CNY",
-        "CZK",
-        "DKK",
-        "EUR",
-        "GBP",
-        "HKD",
-        "HUF",
-        "INR",
-        "JPY",
-        "MXN",
-        "NOK",
-        "NZD",
-        "PLN",
-        "RON",
-        "SEK",
-        "SGD",
-        "TRY",
-        "USD",
-        "ZAR",
-    ]
-)
+CURRENCY_CODES = frozenset({
+    "AUD", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "INR",
+    "JPY", "MXN", "NOK", "NZD", "PLN", "RON", "SEK", "SGD", "TRY", "USD", "ZAR",
+})  # fmt: skip
 _CURRENCY_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR"}
+_SIGNS = "".join(_CURRENCY_SIGNS)
 _LETTER = r"[^\W\d_]"
-_CURRENCY = re.compile(
-    rf"(?<!{_LETTER})(?:{'|'.join(sorted(CURRENCY_CODES))})(?!{_LETTER})|[{''.join(_CURRENCY_SIGNS)}]"
-)
+_CURRENCY = re.compile(rf"(?<!{_LETTER})(?:{'|'.join(sorted(CURRENCY_CODES))})(?!{_LETTER})|[{_SIGNS}]")
+
+_DASHES = str.maketrans("\u2212\u2013", "--")
 
 # At most this much of a text is looked at for a value: longer texts are prose.
 _LONGEST_VALUE = 100
 
-_NUMBER = re.compile(r"\d[\d.,'\u2019 ]*")
-# What may stand beside a number without making the text something else than that number: a unit or a currency.
-_UNIT = re.compile(r"[^\W\d_]{0,5}\.?")
-_TWO_DECIMALS = re.compile(r"(?<![\d.,])\d{1,3}(?:[.,' ]?\d{3})*([.,])\d{2}(?![\d.,])")
+# A sign, a currency, the digits, a unit. "INV-12" is no number: a sign does not follow letters directly.
+_NUMBER = re.compile(
+    rf"""
+    @?[ ]?(?P<sign>[-+(]?)[ ]?
+    (?:{_LETTER}{{1,3}}\.?(?![-+.]))?[ ]?[{_SIGNS}]?[ ]?(?P<late_sign>[-+(]?)[ ]?
+    (?P<digits>\d+(?:[.,'\u2019 ]\d+)*)
+    [ ]?(?P<trailing_sign>-?)[ ]?%?[ ]?[{_SIGNS}]?[ ]?(?:{_LETTER}{{1,8}}\.?)?[ ]?\)?
+    """,
+    re.VERBOSE,
+)
+_TWO_DECIMALS = re.compile(r"\d([.,])\d{2}(?![.,]?\d)")
 
 _DATE_ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
 _DATE_DAY_FIRST = re.compile(r"(\d{1,2})[-/.] ?(\d{1,2})[-/.] ?(\d{4})(?!\d)")
@@ -80,40 +65,32 @@ def parse_number(text: str, *, decimal_comma: bool = False) -> Decimal | None:
 
     :param decimal_comma: how to read what can be read in two ways: with it ``1,234`` is 1.234 and ``1.234`` is 1234.
     """
-    text = unicodedata.normalize("NFKC", text[:_LONGEST_VALUE]).replace("\u2212", "-").strip()
-    match = _NUMBER.search(text)
-    if match is None:
+    match = _NUMBER.fullmatch(_plain(text).translate(_DASHES)) if len(text) <= _LONGEST_VALUE else None
+    digits = _plain_digits(match["digits"], decimal_comma) if match else None
+    if match is None or digits is None:
         return None
-    before, after = text[: match.start()].strip(), text[match.end() :].strip()
-    negative = "-" in before or (before.endswith("(") and after.startswith(")")) or after.startswith("-")
-    if not all(_UNIT.fullmatch(_without_signs(beside)) for beside in (before, after)):
-        return None
-    digits = _plain_digits(match[0], decimal_comma)
-    if digits is None:
-        return None
-    return -Decimal(digits) if negative else Decimal(digits)
+    signs = match["sign"] + match["late_sign"] + match["trailing_sign"]
+    return -Decimal(digits) if signs.strip("+") else Decimal(digits)
 
 
-def _without_signs(text: str) -> str:
-    return text.strip("+-()%/*@ " + "".join(_CURRENCY_SIGNS))
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text[:_LONGEST_VALUE]).split())
 
 
 def _plain_digits(printed: str, decimal_comma: bool) -> str | None:
-    printed = re.sub(r"['\u2019 ]", "", printed).rstrip(".,")
     dots, commas = printed.count("."), printed.count(",")
+    mark = ""
     if dots and commas:
         mark = max(".,", key=printed.rfind)
     elif dots + commas == 1:
         mark = "." if dots else ","
         if re.fullmatch(r"[1-9]\d{0,2}.\d{3}", printed) and (mark == ",") != decimal_comma:
             mark = ""
-    else:
-        mark = ""
     whole, _, fraction = printed.partition(mark) if mark else (printed, "", "")
-    groups = re.split(r"[.,]", whole)
-    if any(len(group) != 3 for group in groups[1:]) or not (fraction.isdecimal() or not fraction):
+    first, *groups = re.split(r"[.,'\u2019 ]", whole)
+    if any(len(group) != 3 for group in groups) or not (fraction or "0").isdecimal():
         return None
-    return f"{''.join(groups)}.{fraction or 0}"
+    return f"{first}{''.join(groups)}.{fraction or 0}"
 
 
 def parse_date(text: str) -> date | None:
@@ -122,7 +99,7 @@ def parse_date(text: str) -> date | None:
 
     Three numbers with the year last are read day first, unless only month first makes a date.
     """
-    text = unicodedata.normalize("NFKC", text[:_LONGEST_VALUE]).strip()
+    text = _plain(text)
     if match := _DATE_ISO.match(text):
         return _date(match[1], match[2], match[3])
     if match := _DATE_DAY_FIRST.match(text):

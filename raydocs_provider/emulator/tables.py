@@ -83,7 +83,8 @@ class _TableReader:
             self.lines.append(number)
         else:
             self._unbroken = False
-            if _is_totals(cells):
+            words = _words_of_sum(cells)
+            if words and not words & _CARRY_WORDS:
                 self._columns = {}
 
     def _header(self, cells: Sequence[str]) -> dict[int, Field]:
@@ -109,21 +110,22 @@ class _TableReader:
         complete = len(values) == len(self._columns)
         if complete and (typed or self._unbroken):
             return TableRow(number, values, complete)
-        if self._unbroken and typed and len(values) >= self._enough and not _is_totals(cells):
+        if self._unbroken and typed and len(values) >= self._enough and not _words_of_sum(cells):
             return TableRow(number, values, complete)
         return None
 
     def _continue_last_row(self, cells: Sequence[str]) -> bool:
         filled = [index for index, cell in enumerate(cells) if cell]
         field = self._columns.get(filled[0]) if len(filled) == 1 else None
-        if field is None or field.type != "string" or not self.rows:
+        if field is None or field.type != "string" or not self.rows or _words_of_sum(cells):
             return False
         values = self.rows[-1].values
         values[field.name] = f"{values.get(field.name, '')} {cells[filled[0]]}".strip()
         return True
 
 
-def _is_totals(cells: Sequence[str]) -> bool:
+def _words_of_sum(cells: Sequence[str]) -> set[str]:
+    """The words of a line that sums up what is above it, and none for any other line."""
     filled = [cell for cell in cells if cell]
     words = label_key(filled[0]).split() if 1 <= len(filled) <= 3 else []
-    return bool(words) and words[0] in _TOTAL_WORDS and not _CARRY_WORDS & set(words)
+    return set(words) if words and (words[0] in _TOTAL_WORDS or _CARRY_WORDS & set(words)) else set()
