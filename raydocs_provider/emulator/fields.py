@@ -84,7 +84,7 @@ class _SchemaReader:
             yield self._field(name, self._resolved(spec), parent, depth)
 
     def _field(self, name: str, spec: Mapping[str, Any], parent: str, depth: int) -> Field:
-        prompt = str(spec.get("extraction_prompt") or spec.get("description") or "")
+        prompt = str(spec.get("extraction_prompt") or "")
         labels = _labels(name, prompt, parent)
         kind = _type(name, spec, prompt)
         if kind == "object":

@@ -26,7 +26,6 @@ _CURRENCY_WORDS = frozenset(code.casefold() for code in CURRENCY_CODES)
 
 # A label is at the beginning of a cell and short. Bounds what is looked at in hostile input.
 _LONGEST_LABEL = 80
-_MOST_WORDS = 8
 
 
 class Line(NamedTuple):
@@ -59,6 +58,7 @@ class LabelIndex:
     :param exact: the label fills its cell, or the part of it before a colon.
     :param leading: the cell begins with the label and goes on without a colon.
     :param similar: the same words in another order or with fillers, by `similar_key`.
+    :param labelled: line and cell of every exact mention.
     """
 
     exact: dict[str, list[Mention]]
@@ -118,15 +118,8 @@ def _leading_label(text: str, keys: Set[str]) -> tuple[str, int] | None:
 
 def _words(text: str) -> Iterator[tuple[str, int]]:
     """The first words of a text, each with the place where it ends. The currency of an amount is no part of a label."""
-    if len(text) > _LONGEST_LABEL:
-        text = text[:_LONGEST_LABEL]
-    count = 0
-    for match in _WORD.finditer(text):
+    for match in _WORD.finditer(text[:_LONGEST_LABEL]):
         word = unicodedata.normalize("NFKC", match[0]).casefold()
         word = _SAME_WORD.get(word, word)
-        if word in _CURRENCY_WORDS:
-            continue
-        yield word, match.end()
-        count += 1
-        if count == _MOST_WORDS:
-            return
+        if word not in _CURRENCY_WORDS:
+            yield word, match.end()
