@@ -3,8 +3,8 @@ Write the sample invoices of `example_dags/documents` and what is to be read fro
 
     python scripts/make_samples.py [--documents DIR] [--expected FILE]
 
-Running it twice gives the same bytes. Another version of Pillow or PDFium may give other bytes for the pictures, and one
-of Faker other names and numbers: the versions of the lock file are those that made the committed files.
+Running it twice gives the same bytes. Another version of Pillow or PDFium may give other bytes for the pictures, and
+one of Faker other names and numbers: the versions of the lock file are those that made the committed files.
 """
 
 from __future__ import annotations

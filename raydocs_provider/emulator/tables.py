@@ -15,6 +15,9 @@ _TOTAL_WORDS = frozenset(
 )
 _CARRY_WORDS = frozenset({"carried", "brought", "continued", "übertrag"})
 
+# A cell wrapped onto more lines than make this many characters is no cell but prose below the table.
+_LONGEST_TEXT = 2000
+
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
@@ -120,7 +123,10 @@ class _TableReader:
         if field is None or field.type != "string" or not self.rows or _words_of_sum(cells):
             return False
         values = self.rows[-1].values
-        values[field.name] = f"{values.get(field.name, '')} {cells[filled[0]]}".strip()
+        begun = values.get(field.name, "")
+        if len(begun) > _LONGEST_TEXT:
+            return False
+        values[field.name] = f"{begun} {cells[filled[0]]}".strip()
         return True
 
 
