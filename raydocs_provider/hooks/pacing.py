@@ -1,0 +1,113 @@
+"""
+One :class:`~raydocs_provider.extraction.budget.Budget` per process, API host and token, with the waiting around it.
+
+Worker threads and the triggerer's event loop use the same object: a lock guards each decision, which takes
+microseconds, and nobody holds it while waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+import time
+from collections.abc import Mapping
+
+from raydocs_provider.extraction.budget import Budget, Ticket, Urgency
+from raydocs_provider.hooks.connection import ConnectionSettings
+
+log = logging.getLogger(__name__)
+
+# A waiting request asks again at least this often, so that it moves up when one before it gives up.
+_LONGEST_NAP_SECONDS = 2.0
+_ANNOUNCED_SECONDS = 10.0
+_SECONDS_BETWEEN_ANNOUNCEMENTS = 60.0
+
+
+class Pacer:
+    """
+    Lets requests leave as the budget allows.
+
+    :param requests_per_minute: the limit of the address.
+    """
+
+    def __init__(self, requests_per_minute: float) -> None:
+        self._budget = Budget(requests_per_minute)
+        self._lock = threading.Lock()
+        self._announced_at = float("-inf")
+        self.requests = 0
+        self.waited_seconds = 0.0
+
+    def wait(self, urgency: Urgency) -> None:
+        """Block this thread until a request may leave."""
+        started_at = time.monotonic()
+        ticket = self._join(urgency)
+        try:
+            while (nap := self._take(ticket, started_at)) > 0:
+                time.sleep(nap)
+        finally:
+            self._leave(ticket)
+
+    async def wait_async(self, urgency: Urgency) -> None:
+        """Wait on the event loop until a request may leave."""
+        started_at = time.monotonic()
+        ticket = self._join(urgency)
+        try:
+            # The budget serves threads as well, which cannot set an asyncio event: so this asks again now and then.
+            while (nap := self._take(ticket, started_at)) > 0:  # noqa: ASYNC110
+                await asyncio.sleep(nap)
+        finally:
+            self._leave(ticket)
+
+    def note(self, status: int, headers: Mapping[str, str], retry_after: float | None) -> None:
+        """
+        Learn from an answer.
+
+        :param retry_after: seconds the server asked to wait, if it is a 429.
+        """
+        limit = headers.get("X-RateLimit-Limit", "")
+        with self._lock:
+            if status == 429:
+                self._budget.refuse(time.monotonic(), retry_after)
+            else:
+                self._budget.accept(time.monotonic(), int(limit) if limit.isdecimal() and limit.isascii() else None)
+
+    def describe(self) -> str:
+        """Requests of the last minute over the allowance, such as ``61/100``."""
+        with self._lock:
+            return f"{self._budget.used(time.monotonic())}/{self._budget.allowance:.0f}"
+
+    def _join(self, urgency: Urgency) -> Ticket:
+        with self._lock:
+            return self._budget.join(urgency)
+
+    def _leave(self, ticket: Ticket) -> None:
+        with self._lock:
+            self._budget.leave(ticket)
+
+    def _take(self, ticket: Ticket, started_at: float) -> float:
+        now = time.monotonic()
+        with self._lock:
+            wait = self._budget.take(ticket, now)
+            if wait == 0:
+                self.requests += 1
+                self.waited_seconds += now - started_at
+                return 0.0
+            if wait > _ANNOUNCED_SECONDS and now - self._announced_at > _SECONDS_BETWEEN_ANNOUNCEMENTS:
+                self._announced_at = now
+                log.info("Waiting %.0f s for the request budget (%.0f a minute).", wait, self._budget.allowance)
+        return min(wait, _LONGEST_NAP_SECONDS) * random.uniform(1.0, 1.05)
+
+
+_pacers: dict[tuple[str, str], Pacer] = {}
+_pacers_lock = threading.Lock()
+
+
+def pacer_for(settings: ConnectionSettings) -> Pacer:
+    """The pacer of this process for a host and token; made on first use."""
+    with _pacers_lock:
+        key = (settings.base_url, settings.token)
+        if key not in _pacers:
+            _pacers[key] = Pacer(settings.requests_per_minute)
+        return _pacers[key]
