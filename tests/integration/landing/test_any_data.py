@@ -1,0 +1,107 @@
+"""Whatever the schema and whatever the data: every document lands."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from raydocs_provider.landing.rows import LandingDocument
+from tests.integration.landing.conftest import Database, open_database
+from tests.integration.landing.invoices import GROUPS, LOAD, invoice, plan_of
+
+NAMES = st.sampled_from(["a", "A", "a b", "é", "x" * 70, "value", "\0", '"']) | st.text(max_size=4)
+TEXT = st.text(st.characters(exclude_categories=()), max_size=8)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(min_value=10**28, max_value=10**31)
+    | st.floats()
+    | st.decimals()
+    | TEXT
+    | st.sampled_from(["1234.50", "true", "\\N", "\\.", "1e400", "2026-01-01"])
+)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=6,
+)
+TYPES = st.sampled_from(["string", "number", "integer", "boolean", "object", "array", "date"])
+NODES = st.recursive(
+    TYPES.map(lambda type_: {"type": type_}),
+    lambda inner: (
+        inner.map(lambda items: {"type": "array", "items": items})
+        | st.dictionaries(NAMES, inner, max_size=3).map(lambda found: {"type": "object", "properties": found})
+    ),
+    max_leaves=5,
+)
+SCHEMAS = st.dictionaries(NAMES, st.dictionaries(NAMES, NODES, max_size=3), min_size=1, max_size=3)
+
+
+def data_of(node: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Data that mostly follows a schema, and sometimes does not at all."""
+    if "properties" in node:
+        found = {name: data_of(inner) for name, inner in node["properties"].items()}
+        return st.fixed_dictionaries({}, optional=found) | JSON
+    if "items" in node:
+        return st.lists(data_of(node["items"]), max_size=3) | JSON
+    return JSON
+
+
+@st.composite
+def schemas_with_data(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]], list[Any]]:
+    groups = draw(SCHEMAS)
+    shape = {"properties": {name: {"properties": fields} for name, fields in groups.items()}}
+    as_objects = data_of(shape).filter(lambda data: isinstance(data, dict))
+    documents = draw(st.lists(as_objects, min_size=1, max_size=3))
+    return groups, documents, draw(st.lists(as_objects, min_size=len(documents), max_size=len(documents)))
+
+
+@contextmanager
+def fresh(engine: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+    directory = request.getfixturevalue("tmp_path_factory").mktemp("any")
+    with pytest.MonkeyPatch.context() as patch:
+        yield open_database(engine, request.getfixturevalue, directory, patch)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "sqlite", "postgres with psycopg 3"])
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(drawn=schemas_with_data())
+def test_any_data_lands_under_any_schema(request, engine, drawn):
+    groups, all_data, audits = drawn
+    documents = [
+        invoice(str(number), data, audit) for number, (data, audit) in enumerate(zip(all_data, audits, strict=True))
+    ]
+    with fresh(engine, request) as database:
+        plan = plan_of(groups, database.table)
+        database.lander(plan).land(documents, LOAD)
+
+        assert database.count(plan.records.table) == database.count(plan.documents) == len(documents)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "sqlite"])
+def test_memory_does_not_grow_with_the_number_of_documents(engine, request):
+    plan = plan_of(GROUPS, "invoices")
+
+    def documents(count: int) -> Iterator[LandingDocument]:
+        for number in range(count):
+            yield invoice(f"{number:05}")
+
+    with fresh(engine, request) as database:
+        lander = database.lander(plan)
+        lander.land(documents(100), LOAD)
+        tracemalloc.start()
+        try:
+            summary = lander.land(documents(3_000), LOAD)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert sum(summary.rows.values()) == 20 * 3_000
+    assert peak < 4_000_000

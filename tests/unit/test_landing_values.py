@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raydocs_provider.landing.tables import Kind
+from raydocs_provider.landing.values import UNSTORABLE, fit, json_of, moment_of, storable, text_of
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        (Decimal("1234.50"), Decimal("1234.50")),
+        (1234, Decimal(1234)),
+        (0.1, Decimal("0.1")),
+        ("1234.50", Decimal("1234.50")),
+        (" -7e2 ", Decimal("-700")),
+        ("12345678901234567890123456789.123456789", Decimal("12345678901234567890123456789.123456789")),
+        (Decimal("1.5000000000000"), Decimal("1.5")),
+        (Decimal("0E+999999"), Decimal(0)),
+        (None, None),
+    ],
+)
+def test_a_number_is_kept_exactly(value, cell):
+    assert fit(value, Kind.DECIMAL) == (cell, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (True, "not a number"),
+        ("1,234.50", "not a number"),
+        ("12 EUR", "not a number"),
+        ("", "not a number"),
+        ("NaN", "not a number"),
+        ("٣", "not a number"),
+        (math.nan, "not a number"),
+        (math.inf, "not a number"),
+        (Decimal("sNaN"), "not a number"),
+        ([1], "not a number"),
+        ({"amount": 1}, "not a number"),
+        (10**400, "too large a number"),
+        (Decimal("1E+999999"), "too large a number"),
+        ("1e999999", "too large a number"),
+        (Decimal(10) ** 29, "too large a number"),
+        ("99999999999999999999999999999.9999999999", "too large a number"),
+    ],
+)
+def test_what_is_no_number_or_has_no_room_leaves_the_cell_empty_and_says_why(value, problem):
+    assert fit(value, Kind.DECIMAL) == (None, problem)
+
+
+def test_more_than_nine_decimals_are_rounded_and_that_is_said():
+    assert fit(Decimal("0.12345678951"), Kind.DECIMAL) == (Decimal("0.123456790"), "rounded to 9 decimals")
+    assert fit("1e-999999", Kind.DECIMAL) == (Decimal(0), "rounded to 9 decimals")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (3, (3, None)),
+        ("12", (12, None)),
+        (Decimal("4.000"), (4, None)),
+        (2**63 - 1, (2**63 - 1, None)),
+        (2**63, (None, "too large a number")),
+        (10**400, (None, "too large a number")),
+        (1.5, (None, "not an integer")),
+        (True, (None, "not a number")),
+        ("three", (None, "not a number")),
+    ],
+)
+def test_an_integer_is_whole_and_has_64_bits(value, expected):
+    assert fit(value, Kind.INTEGER) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (True, (True, None)),
+        (" False ", (False, None)),
+        (1, (None, "not a boolean")),
+        ("yes", (None, "not a boolean")),
+        ([], (None, "not a boolean")),
+    ],
+)
+def test_a_boolean_is_one_or_says_so(value, expected):
+    assert fit(value, Kind.BOOLEAN) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", ("", None)),
+        ('tab\t, quote", backslash\\, \r\n', ('tab\t, quote", backslash\\, \r\n', None)),
+        ("nul\0", ("nul\ufffd", UNSTORABLE)),
+        ("half\ud83d", ("half\ufffd", UNSTORABLE)),
+        ("\ufeffwhole 😀", ("\ufeffwhole 😀", None)),
+        (12, ("12", None)),
+        (Decimal("1.50"), ("1.50", None)),
+        (True, ("true", None)),
+        ({"a": [1, None]}, ('{"a": [1, null]}', "not a text")),
+    ],
+)
+def test_a_text_is_what_came_but_for_what_no_database_can_store(value, expected):
+    assert fit(value, Kind.TEXT) == expected
+
+
+def test_an_integer_of_any_length_has_a_text():
+    assert text_of(10**5000) == "1" + "0" * 5000
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"x": Decimal("0.10"), "ü": "é"}, '{"x": 0.10, "ü": "é"}'),
+        ([math.nan, math.inf, Decimal("NaN")], "[null, null, null]"),
+        ({"a\0": "b\0", "c": r"\u0000"}, '{"a\ufffd": "b\ufffd", "c": "\\\\u0000"}'),
+        ("\ud800", '"\ufffd"'),
+        ([Decimal("1E+400"), Decimal("1E+4")], '["1E+400", 1E+4]'),
+    ],
+)
+def test_json_is_such_that_every_engine_takes_it(value, text):
+    assert json_of(value) == text
+
+
+def test_json_nested_without_end_is_cut_off():
+    value: Any = 1
+    for _ in range(100_000):
+        value = [value]
+
+    assert json_of(value) == "[" * 100 + '"..."' + "]" * 100
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        ("2026-01-02T03:04:05.123456+02:00", datetime(2026, 1, 2, 1, 4, 5, 123456, tzinfo=UTC)),
+        ("2026-01-02 03:04:05", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("yesterday", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_time_is_read_into_utc_or_is_missing(text, moment):
+    assert moment_of(text) == moment
+
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.decimals()
+    | st.text(st.characters(exclude_categories=()))
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+)
+
+
+@given(values, st.sampled_from(Kind))
+def test_every_value_has_a_cell_for_every_kind_and_nothing_is_lost_without_a_word(value, kind):
+    cell, problem = fit(value, kind)
+
+    assert cell is not None or problem or value is None
+    if isinstance(cell, Decimal):
+        assert abs(cell) < 10**29
+        assert cell == round(cell, 9)
+    if isinstance(cell, str):
+        cell.encode()
+        assert "\0" not in cell
+
+
+@given(values)
+def test_json_can_always_be_read_back(value):
+    text = json_of(value)
+
+    json.loads(text)
+    assert "\\u0000" not in text
+    text.encode()
+
+
+@given(st.text())
+def test_text_that_can_be_stored_is_left_alone(text):
+    assert storable(text) == text.replace("\0", "\ufffd")
