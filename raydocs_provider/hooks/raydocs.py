@@ -29,6 +29,7 @@ from raydocs_provider.exceptions import (
 )
 from raydocs_provider.get_provider_info import CONNECTION_FIELDS, CONNECTION_UI_BEHAVIOUR
 from raydocs_provider.hooks.connection import CONNECT_TIMEOUT_SECONDS, ConnectionSettings, read_settings
+from raydocs_provider.hooks.pacing import pacer_for, urgency_of
 from raydocs_provider.hooks.retrying import retry_options
 from raydocs_provider.hooks.uploading import UploadedFile, upload_file
 
@@ -108,7 +109,9 @@ class RaydocsHook(HttpHook):
         :param headers: more headers.
         :param extra_options: as for ``HttpHook.get_conn``.
         """
-        session: requests.Session = super().get_conn(extra_options=extra_options)
+        # The settings are read before the parent's code meets a base URL or proxies that it cannot handle.
+        options = {"proxies": dict(self.settings.proxies), **(extra_options or {})}
+        session: requests.Session = super().get_conn(extra_options=options)
         # HttpHook sends every extra it does not know as a header; ours are settings.
         session.headers = requests.structures.CaseInsensitiveDict(self.settings.headers | (headers or {}))
         # Without this, a matching entry in ~/.netrc would replace the token.
@@ -118,9 +121,8 @@ class RaydocsHook(HttpHook):
 
     def get_storage_conn(self) -> requests.Session:
         """Make a session for signed storage URLs: the connection's proxies and trust, no token, no API headers."""
-        session: requests.Session = super().get_conn()
+        session = self.get_conn()
         session.headers = requests.structures.CaseInsensitiveDict()
-        session.auth = _keep_headers
         session.cert = None
         return session
 
@@ -159,6 +161,8 @@ class RaydocsHook(HttpHook):
         # A server may close an idle connection just as a request leaves on it, and then nobody knows whether the
         # request arrived. Paid requests therefore travel on a connection of their own.
         session = self._session if request.repeatable else self.get_conn()
+        pacer = pacer_for(self.settings)
+        pacer.wait(urgency_of(request))
         try:
             response = session.request(
                 request.method,
@@ -173,7 +177,9 @@ class RaydocsHook(HttpHook):
         except requests.RequestException as lost:
             error = no_answer(request, type(lost).__name__, left=_may_have_left(lost))
         else:
-            return read_answer(request, status, headers, body, now=datetime.now(UTC))
+            now = datetime.now(UTC)
+            pacer.note(status, headers, now)
+            return read_answer(request, status, headers, body, now=now)
         finally:
             if not request.repeatable:
                 session.close()
