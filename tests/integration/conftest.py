@@ -1,0 +1,251 @@
+"""An Airflow of its own in a temporary folder, and the ways these tests reach a local Raydocs through it."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+
+
+def _use_private_airflow() -> Path:
+    """Airflow reads its settings once, on import: a folder of this test run, and the Dags of these tests."""
+    folder = Path(tempfile.mkdtemp(prefix="raydocs-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    bundles = [
+        {
+            "name": name,
+            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+            "kwargs": {"path": str(path), "refresh_interval": 0},
+        }
+        for name, path in (("examples", ROOT / "example_dags"), ("tests", HERE / "dags"))
+    ]
+    os.environ |= {
+        "AIRFLOW_HOME": str(folder),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(HERE / "dags"),
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
+    }
+    return folder
+
+
+_airflow_home = Path(os.environ["AIRFLOW_HOME"]) if "airflow" in sys.modules else _use_private_airflow()
+
+if TYPE_CHECKING:
+    from raydocs_provider.api.models import Template
+    from raydocs_provider.emulator import Emulator
+    from raydocs_provider.emulator.front import LoggedRequest
+    from raydocs_provider.hooks.raydocs import RaydocsHook
+
+SCHEMA = ROOT / "example_dags" / "schemas" / "invoice.json"
+DOCUMENTS = ROOT / "example_dags" / "documents"
+INVOICES = sorted(DOCUMENTS.glob("*.pdf"))
+GOOD = [path for path in INVOICES if "corrupt" not in path.name]
+CORRUPT = next(path for path in INVOICES if "corrupt" in path.name)
+
+
+@pytest.fixture(autouse=True)
+def _no_other_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whoever runs the tests may have proxies, netrc entries and Airflow connections; the tests do not."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy") or name.startswith(("AIRFLOW_CONN_", "AIRFLOW_VAR_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("NETRC", raising=False)
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Makes Airflow connections; returns the id."""
+
+    def make(conn_id: str = "raydocs_default", *, conn_type: str = "raydocs", **fields: Any) -> str:
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps({"conn_type": conn_type, **fields}))
+        return conn_id
+
+    return make
+
+
+@pytest.fixture
+def connection(emulator: Emulator, connect: Callable[..., str]) -> str:
+    """The connection ``raydocs_default`` to the emulator."""
+    return connect(host=emulator.url, password=emulator.token)
+
+
+@pytest.fixture
+def hook(connection: str) -> Iterator[RaydocsHook]:
+    from raydocs_provider.hooks.raydocs import RaydocsHook
+
+    with RaydocsHook(connection) as hook:
+        yield hook
+
+
+@pytest.fixture
+def template(hook: RaydocsHook) -> Template:
+    """The invoice template, made at the emulator."""
+    return make_template(hook)
+
+
+def make_template(hook: RaydocsHook, name: str = "Invoices") -> Template:
+    from raydocs_provider.hooks.templates import ensure_template, ensure_workspace, load_schema
+
+    return ensure_template(hook, ensure_workspace(hook, "Tests", None), name, load_schema(str(SCHEMA)), None, None)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Retries and waits at their fastest.
+
+    Jitter draws its lowest, so a 5xx is repeated at once; an extraction that is expected to take no time is looked at
+    at once; a trigger's event leaves at once.
+    """
+    from raydocs_provider.hooks import retrying
+    from raydocs_provider.triggers import raydocs as triggers
+
+    monkeypatch.setattr(retrying.random, "random", lambda: 0.0)
+    monkeypatch.setattr(triggers, "MIN_SECONDS_DEFERRED", 0.0)
+
+
+@dataclass
+class Task:
+    """What operators use of the task instance they run as, and what they pushed to it."""
+
+    dag_id: str = "dag"
+    run_id: str = "run"
+    task_id: str = "task"
+    map_index: int = -1
+    try_number: int = 1
+    max_tries: int = 0
+    pushed: dict[str, Any] = field(default_factory=dict)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = json.loads(json.dumps(value))
+
+    @property
+    def context(self) -> Any:
+        return {"ti": self, "outlet_events": {}}
+
+
+@pytest.fixture
+def ti() -> Task:
+    return Task()
+
+
+@pytest.fixture
+def results_path(tmp_path: Path) -> str:
+    return (tmp_path / "results").as_uri() + "/"
+
+
+def uris(paths: list[Path]) -> list[str]:
+    return [path.as_uri() for path in paths]
+
+
+def requests_to(emulator: Emulator) -> list[LoggedRequest]:
+    """The requests so far, with those whose answers are only just here: the log is written after an answer is sent."""
+    with contextlib.suppress(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{emulator.url}/__emulator__/requests").close()  # not logged, and behind the others
+    return emulator.requests()
+
+
+def count(emulator: Emulator, method: str, path: str) -> int:
+    """How many requests of this method had a path that ends like this."""
+    return sum(logged.method == method and logged.path.endswith(path) for logged in requests_to(emulator))
+
+
+def billed(emulator: Emulator) -> int:
+    """How many sessions were created at the emulator, whatever their answers."""
+    return sum(
+        len(logged.created)
+        for logged in requests_to(emulator)
+        if logged.method == "POST" and logged.path.endswith("/sessions/batch")
+    )
+
+
+def looks(emulator: Emulator) -> list[str]:
+    """The session ids that were looked at, in order."""
+    marker = "/extractions/sessions/"
+    return [
+        logged.path.partition(marker)[2]
+        for logged in requests_to(emulator)
+        if logged.method == "GET" and marker in logged.path
+    ]
+
+
+@contextmanager
+def all_logs(file: Path) -> Iterator[Path]:
+    """Everything any logger says at any level, in a file."""
+    root = logging.getLogger()
+    handler = logging.FileHandler(file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
+    levels = {logger: logger.level for name in list(root.manager.loggerDict) if (logger := logging.getLogger(name))}
+    levels[root] = root.level
+    root.addHandler(handler)
+    for logger in levels:
+        logger.setLevel(logging.DEBUG)
+    try:
+        yield file
+    finally:
+        for logger, level in levels.items():
+            logger.setLevel(level)
+        root.removeHandler(handler)
+        handler.close()
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> None:
+    """The metadata database of the private Airflow."""
+    assert Path(os.environ["AIRFLOW_HOME"]).name.startswith("raydocs-tests-"), "Airflow was imported too early"
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@dataclass(frozen=True)
+class DagRun:
+    """A Dag run that has ended."""
+
+    run: Any
+
+    @property
+    def state(self) -> str:
+        return str(self.run.state)
+
+    def states(self) -> dict[str, str]:
+        """State by task id; mapped tasks as ``task[index]``."""
+        return {
+            ti.task_id if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]": str(ti.state)
+            for ti in self.run.get_task_instances()
+        }
+
+
+@pytest.fixture
+def run_dag(airflow_db: None) -> Callable[..., DagRun]:
+    """Runs a whole Dag of a file, deferred tasks included, in this process."""
+
+    def run(file: Path, dag_id: str | None = None, **settings: Any) -> DagRun:
+        from airflow.dag_processing.dagbag import DagBag
+
+        bag = DagBag(str(file))
+        assert not bag.import_errors
+        dag = bag.dags[dag_id] if dag_id else next(iter(bag.dags.values()))
+        return DagRun(dag.test(**settings))
+
+    return run
