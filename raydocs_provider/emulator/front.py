@@ -11,8 +11,8 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Literal
 
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -29,6 +29,7 @@ STORAGE = "/__storage__"
 # Enough for any test; a bound, so that an emulator that runs for months does not grow.
 LOGGED_REQUESTS = 100_000
 _CREATED = "raydocs.created"
+_Cut = Literal["at once", "after sending"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class LoggedRequest:
     :param status: what was answered; None if the connection was cut instead.
     :param token: names the user (:attr:`Token.owner`); ``unknown`` for a token nobody has, None without one.
     :param created: ids and keys of what the request created.
-    :param seconds: how long it took.
+    :param seconds: how long it took until the answer began.
     """
 
     at: float
@@ -96,37 +97,51 @@ class Front:
             return
         created: list[str] = []
         scope[_CREATED] = created
-        status = None
+        at, began = self._backend.clock(), time.perf_counter()
+        recorded = False
+
+        def record(status: int | None) -> None:
+            nonlocal recorded
+            if not recorded:
+                recorded = True
+                self._record(
+                    LoggedRequest(
+                        at=at,
+                        method=scope["method"],
+                        path=scope["path"],
+                        status=status,
+                        token=self._token(Headers(scope=scope).get("authorization")),
+                        created=tuple(created),
+                        seconds=time.perf_counter() - began,
+                    )
+                )
 
         async def watch(message: Message) -> None:
-            nonlocal status
+            # Before the client sees anything, so that it finds its own request in the log.
             if message["type"] == "http.response.start":
-                status = message["status"]
+                record(message["status"])
             await send(message)
 
-        at, began = self._backend.clock(), time.perf_counter()
+        cut = None
         try:
-            await self._faulty(scope, receive, watch)
+            cut = await self._faulty(scope, receive, watch)
         finally:
-            self._record(
-                LoggedRequest(
-                    at=at,
-                    method=scope["method"],
-                    path=scope["path"],
-                    status=status,
-                    token=self._token(Headers(scope=scope).get("authorization")),
-                    created=tuple(created),
-                    seconds=time.perf_counter() - began,
-                )
-            )
+            record(None)
+        if cut and self._hang_up:
+            self._hang_up(tuple(scope["client"]), cut == "at once")
+            # Gives the server a turn to notice, or it would answer 500 for the handler that sent nothing.
+            await asyncio.sleep(0)
 
     def _record(self, request: LoggedRequest) -> None:
         self.log.append(request)
         if self._backend.options.access_log:
             clock = time.strftime("%H:%M:%S", time.localtime(request.at))
-            status = request.status or "cut"
-            line = f"{clock} {request.method:6} {request.path} {status} {request.seconds * 1000:.0f} ms"
-            print(f"{line} token={request.token or '-'}", file=sys.stderr, flush=True)
+            status, milliseconds = request.status or "cut", round(request.seconds * 1000)
+            print(
+                f"{clock} {request.method:6} {request.path} {status} {milliseconds} ms token={request.token or '-'}",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def _token(self, authorization: str | None) -> str | None:
         if authorization is None:
@@ -136,23 +151,31 @@ class Front:
 
     # --- faults
 
-    async def _faulty(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _faulty(self, scope: Scope, receive: Receive, send: Send) -> _Cut | None:
+        """Answer, or spoil the answer; says how the connection is to be cut, if it is."""
         fault = self.faults.strike(scope["method"], scope["path"])
         if fault is None:
             await self._limited(scope, receive, send)
-            return
+            return None
         await asyncio.sleep(fault.delay)
         if fault.kind == "delay":
             await self._limited(scope, receive, send)
-        elif fault.kind in ("truncate", "shuffle"):
-            await self._spoil(fault, await self._complete(scope, receive), scope, send)
+        elif fault.kind == "truncate":
+            answer = await self._complete(scope, receive)
+            await send(answer.start)
+            await send({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})
+            return "after sending"
+        elif fault.kind == "shuffle":
+            answer = await self._complete(scope, receive)
+            await send(answer.start)
+            await send({"type": "http.response.body", "body": _in_another_order(answer.body)})
         else:
             if fault.after:
                 await self._complete(scope, receive)
             if fault.kind == "drop":
-                await self._cut(scope, at_once=True)
-            else:
-                await _response(fault)(scope, receive, send)
+                return "at once"
+            await _response(fault)(scope, receive, send)
+        return None
 
     async def _complete(self, scope: Scope, receive: Receive) -> _Answer:
         """Let the request take effect and keep the answer back."""
@@ -166,26 +189,6 @@ class Front:
 
         await self._limited(scope, receive, keep)
         return answer
-
-    async def _spoil(self, fault: Fault, answer: _Answer, scope: Scope, send: Send) -> None:
-        if fault.kind == "truncate":
-            await send(answer.start)
-            await send({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})
-            await self._cut(scope, at_once=False)
-            return
-        with suppress(ValueError):
-            rows = json.loads(answer.body)
-            if isinstance(rows, list):
-                # Printed as Starlette prints JSON, so that the length stays what the headers say.
-                answer.body = bytes(JSONResponse(shuffled(rows)).body)
-        await send(answer.start)
-        await send({"type": "http.response.body", "body": answer.body})
-
-    async def _cut(self, scope: Scope, *, at_once: bool) -> None:
-        if self._hang_up:
-            self._hang_up(tuple(scope["client"]), at_once)
-        # Gives the server a turn to notice, or it would answer 500 for the handler that sent nothing.
-        await asyncio.sleep(0)
 
     # --- the rate limit
 
@@ -207,6 +210,15 @@ class Front:
             await send(message)
 
         await self._app(scope, receive, add_headers)
+
+
+def _in_another_order(body: bytes) -> bytes:
+    try:
+        rows = json.loads(body)
+    except ValueError:
+        return body
+    # Printed as Starlette prints JSON, so that the length stays what the headers say.
+    return bytes(JSONResponse(shuffled(rows)).body) if isinstance(rows, list) else body
 
 
 def _response(fault: Fault) -> Response:

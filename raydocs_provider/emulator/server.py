@@ -69,7 +69,11 @@ class Emulator:
     :param options: how it runs; default from ``settings``.
     :param clock: seconds since the epoch; a test that moves it need not wait for anything.
     :param settings: what :meth:`EmulatorOptions.build` takes.
+
+    ``url``, without a slash at the end, is known once it is started.
     """
+
+    url: str
 
     def __init__(
         self, options: EmulatorOptions | None = None, *, clock: Callable[[], float] = time.time, **settings: Any
@@ -86,10 +90,9 @@ class Emulator:
         return self.options.tokens[0].value
 
     @property
-    def url(self) -> str:
-        """Where it listens, without a slash at the end."""
-        host, port = self._socket.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    def running(self) -> bool:
+        """Whether it serves requests in its thread."""
+        return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> Self:
         """
@@ -101,7 +104,7 @@ class Emulator:
         self.open()
         self._thread = threading.Thread(target=self.serve, name="raydocs-emulator-server", daemon=True)
         self._thread.start()
-        while not self._server.started and self._thread.is_alive():
+        while self.running and not self._server.started:
             time.sleep(0.005)
         return self
 
@@ -122,6 +125,8 @@ class Emulator:
         try:
             self._socket.bind((self.options.host, self.options.port))
             self._socket.listen(2048)
+            host, port = self._socket.getsockname()[:2]
+            self.url = f"http://[{host}]:{port}" if family is socket.AF_INET6 else f"http://{host}:{port}"
             self._backend = Backend(self.options, self._clock)
         except BaseException:
             self._socket.close()

@@ -70,7 +70,9 @@ def test_of_two_rules_the_first_strikes_and_both_count():
     assert [fault and fault.kind for fault in struck] == ["drop", "html", None]
 
 
-@pytest.mark.parametrize("rule", [{"kind": "explode"}, {"nth": 0}, {"count": -1}, {"delay": -1}, {"path": "("}], ids=str)
+@pytest.mark.parametrize(
+    "rule", [{"kind": "explode"}, {"nth": 0}, {"count": -1}, {"delay": -1}, {"path": "("}], ids=str
+)
 def test_a_rule_that_makes_no_sense_is_refused(rule):
     with pytest.raises(ValueError):
         Fault(**{"kind": "drop", **rule})
