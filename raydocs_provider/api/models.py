@@ -49,7 +49,8 @@ class Template:
     def content_hash(self) -> str:
         """SHA-256 over schema and settings. Raydocs has no template versions, so this is the version."""
         content = {"schema_json": self.schema_json, "settings": self.settings or {}}
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        # Numbers of an answer are decimals, those of a schema file are floats: both are the same version.
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=float)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 

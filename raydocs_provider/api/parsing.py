@@ -112,7 +112,7 @@ def signed_upload(body: JSON) -> SignedUpload:
         raise UnexpectedShapeError("a signed URL without 'url' and 'key'")
     headers = {}
     for name, value in _mapping(found.get("headers")).items():
-        text = ", ".join(str(part) for part in value) if isinstance(value, list) else str(value)
+        text = ", ".join(str(part) for part in value) if isinstance(value, list) else str(value or "")
         if name.lower() != "host" and text:
             headers[name] = text
     return SignedUpload(key=key, url=url, headers=headers)
@@ -168,7 +168,7 @@ def _error_text(value: JSON) -> str | None:
     """The ``error`` of a failed run: no page defines it, the cookbook's client reads it. One short line of it."""
     if isinstance(value, Mapping):
         value = value.get("message") or value.get("error") or value.get("code")
-    if value is None or isinstance(value, (Mapping, list)):
+    if value is None or isinstance(value, (Mapping, list, bool)):
         return None
     return " ".join(str(value).split())[:_MAX_ERROR_LENGTH] or None
 
@@ -209,7 +209,7 @@ def exported_data(body: JSON) -> dict[str, Mapping[str, Any] | None]:
         if not isinstance(row, Mapping) or not isinstance(row.get("session_id"), str):
             raise UnexpectedShapeError("an export row without 'session_id'")
         data = row.get("data")
-        exported[row["session_id"]] = data if isinstance(data, Mapping) else None
+        exported[row["session_id"]] = None if data is None else _mapping(data)
     return exported
 
 

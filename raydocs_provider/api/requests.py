@@ -55,12 +55,22 @@ class Page(Generic[T]):
     last: bool
 
 
-def _segment(value: str | int, what: str) -> str:
-    """Quote an id for use in a path, so that no id can name another endpoint."""
+def _id(value: str | int, what: str) -> str:
     text = str(value).strip()
     if not text or text in {".", "..", "None"}:
         raise RaydocsInputError(f"The {what} is empty ({text!r}). Pass the id that the Raydocs dashboard shows.")
-    return quote(text, safe="")
+    return text
+
+
+def _segment(value: str | int, what: str) -> str:
+    """Quote an id for use in a path, so that no id can name another endpoint."""
+    return quote(_id(value, what), safe="", errors="backslashreplace")
+
+
+def _require_sessions(session_ids: Sequence[str]) -> list[str]:
+    if not session_ids:
+        raise RaydocsInputError("No session ids were given. Pass at least one.")
+    return list(session_ids)
 
 
 def list_workspaces() -> ApiRequest[list[Workspace]]:
@@ -102,10 +112,11 @@ def create_template(
     settings: Mapping[str, JSON] | None = None,
 ) -> ApiRequest[Template]:
     """Create a template. Not repeatable: a second call makes a second template of the same name."""
+    workspace = _id(workspace_id, "workspace id")
     body: dict[str, JSON] = {
         "name": name,
         # The reference asks for an integer; ids that are no number are sent as they came.
-        "workspace_id": int(workspace_id) if str(workspace_id).isdecimal() else workspace_id,
+        "workspace_id": int(workspace) if workspace.isdecimal() else workspace,
         "schema_json": dict(schema_json),
         "description": description,
         "settings": dict(settings) if settings is not None else None,
@@ -149,8 +160,9 @@ def create_sessions(template_id: str, keys: Sequence[str]) -> ApiRequest[list[Se
 
     def parse(answer: JSON) -> list[Session]:
         sessions = [parsing.session(row) for row in parsing.rows(answer)]
-        if len(sessions) != len(keys):
-            raise parsing.UnexpectedShapeError(f"{len(sessions)} sessions for {len(keys)} files")
+        different = {session.id for session in sessions}
+        if not len(different) == len(sessions) == len(keys):
+            raise parsing.UnexpectedShapeError(f"{len(different)} different sessions for {len(keys)} files")
         return sessions
 
     return ApiRequest("POST", path, parse, "sessions-write", body, repeatable=False)
@@ -194,7 +206,7 @@ def execute_sessions(template_id: str, session_ids: Sequence[str]) -> ApiRequest
     :returns: how many runs were queued.
     """
     path = f"/extractions/templates/{_segment(template_id, 'template id')}/sessions/batch/execute"
-    body = {"session_ids": list(session_ids)}
+    body = {"session_ids": _require_sessions(session_ids)}
     return ApiRequest("POST", path, parsing.queued_count, "sessions-write", body, repeatable=False)
 
 
@@ -207,7 +219,7 @@ def export_sessions(
     :param format_in_path: the API's pages show two forms of this endpoint; try True first and, on 404 or 405, False.
     """
     path = f"/extractions/templates/{_segment(template_id, 'template id')}/sessions/batch/export"
-    body: dict[str, JSON] = {"session_ids": list(session_ids)}
+    body: dict[str, JSON] = {"session_ids": _require_sessions(session_ids)}
     if format_in_path:
         path += "/json"
     else:
