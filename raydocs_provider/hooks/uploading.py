@@ -58,12 +58,20 @@ class _HashingReader:
         left = self._size - self._sent
         if left == 0:
             return b""
-        block = self._stream.read(left if size < 0 else min(size, left))
+        try:
+            block = self._stream.read(left if size < 0 else min(size, left))
+        except OSError as problem:
+            # Let through, it would pass for a failure of the storage: the HTTP client takes it for one of its own.
+            raise _unreadable(self._name, problem) from problem
         if not block:
             raise RaydocsUploadError(f"{self._name} ended {left} bytes early: it was changed while it was uploaded.")
         self._sent += len(block)
         self.sha256.update(block)
         return block
+
+
+def _unreadable(name: str, problem: OSError) -> RaydocsUploadError:
+    return RaydocsUploadError(f"{name} could not be read ({type(problem).__name__}).")
 
 
 class _QueryRedaction(logging.Filter):
@@ -126,8 +134,8 @@ def _upload_once(
             signed = sign(content_type)
             reader = _HashingReader(stream, size, name)
             status, cause = _put(session, signed, content_type, reader, timeout)
-    except OSError as unreadable:
-        raise RaydocsUploadError(f"{name} could not be read ({type(unreadable).__name__}).") from unreadable
+    except OSError as problem:
+        raise _unreadable(name, problem) from problem
     if status is None:
         raise RaydocsUploadError(f"{name}: the storage gave no answer ({cause}).", repeatable=True)
     if not 200 <= status < 300:
