@@ -35,10 +35,13 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
 }
 
 # Keys the parsers look for, so that arbitrary JSON gets past the first check.
-KEYS = st.sampled_from(
-["id", "data", "url", "key", "headers", "status", "documents", "results", "parsings", "sha256", "audit_data", "reasoning", "error", "message", "code", "errors", "session_id", "queued_count", "job_id", "meta", "current_page", "last_page", "workspace_id", "schema_json", "settings"]
-)
-)
+# fmt: off
+KEYS = st.sampled_from([
+    "id", "data", "url", "key", "headers", "status", "documents", "results", "parsings", "sha256",
+    "audit_data", "reasoning", "error", "message", "code", "errors", "session_id", "queued_count", "job_id",
+    "meta", "current_page", "last_page", "workspace_id", "schema_json", "settings",
+])
+# fmt: on
 SCALARS = st.none() | st.booleans() | st.integers() | st.text() | st.decimals(allow_nan=False) | st.just("completed")
 JSON = st.recursive(
     SCALARS,
@@ -55,7 +58,9 @@ def test_no_json_makes_a_parser_raise_anything_else(body: Any) -> None:
 
 
 @pytest.mark.parametrize("parse", PARSERS.values(), ids=list(PARSERS))
-@pytest.mark.parametrize("body", [["s3cret"], "s3cret", {"id": ["s3cret"], "url": ["s3cret"], "queued_count": "s3cret"}])
+@pytest.mark.parametrize(
+    "body", [["s3cret"], "s3cret", {"id": ["s3cret"], "url": ["s3cret"], "queued_count": "s3cret"}]
+)
 def test_a_complaint_never_quotes_a_value(parse: Callable[[Any], Any], body: Any) -> None:
     complaint = ""
     try:
