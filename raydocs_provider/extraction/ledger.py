@@ -2,7 +2,7 @@
 What a task has submitted and is going to be billed for, kept where a retry finds it.
 
 Raydocs knows no idempotency keys and lists no sessions, so a session whose id is lost cannot be found again. Before a
-batch is paid for, the intent is recorded; when the answer has come, its sessions. A retry then finds one of three things
+batch is paid for, the intent is recorded; when the answer has come, its sessions. A retry then finds one of three
 for every document: a session (attach to it), nothing (submit it), or an intent without an answer (ambiguous).
 
 Entries belong to one *claim*: the epoch of the task instance, the template as it was, and the connection. A retry has

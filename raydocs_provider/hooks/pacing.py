@@ -13,7 +13,11 @@ import random
 import threading
 import time
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
+from raydocs_provider.api.requests import ApiRequest
+from raydocs_provider.api.responses import parse_retry_after
 from raydocs_provider.extraction.budget import Budget, Ticket, Urgency
 from raydocs_provider.hooks.connection import ConnectionSettings
 
@@ -60,16 +64,17 @@ class Pacer:
         finally:
             self._leave(ticket)
 
-    def note(self, status: int, headers: Mapping[str, str], retry_after: float | None) -> None:
+    def note(self, status: int, headers: Mapping[str, str], now: datetime) -> None:
         """
-        Learn from an answer.
+        Learn from the status and the headers of an answer.
 
-        :param retry_after: seconds the server asked to wait, if it is a 429.
+        :param headers: a mapping that does not regard case.
+        :param now: current time, for a ``Retry-After`` given as a date.
         """
         limit = headers.get("X-RateLimit-Limit", "")
         with self._lock:
             if status == 429:
-                self._budget.refuse(time.monotonic(), retry_after)
+                self._budget.refuse(time.monotonic(), parse_retry_after(headers.get("Retry-After"), now))
             else:
                 self._budget.accept(time.monotonic(), int(limit) if limit.isdecimal() and limit.isascii() else None)
 
@@ -98,6 +103,11 @@ class Pacer:
                 self._announced_at = now
                 log.info("Waiting %.0f s for the request budget (%.0f a minute).", wait, self._budget.allowance)
         return min(wait, _LONGEST_NAP_SECONDS) * random.uniform(1.0, 1.05)
+
+
+def urgency_of(request: ApiRequest[Any]) -> Urgency:
+    """Reading comes before writing: what is finished is worth more than what has not begun."""
+    return Urgency.LOOK if request.method == "GET" else Urgency.UPLOAD
 
 
 _pacers: dict[tuple[str, str], Pacer] = {}

@@ -16,6 +16,7 @@ from airflow.providers.http.hooks.http import HttpAsyncHook
 from raydocs_provider.api.requests import ApiRequest
 from raydocs_provider.api.responses import no_answer, read_answer
 from raydocs_provider.hooks.connection import CONNECT_TIMEOUT_SECONDS, ConnectionSettings, read_settings
+from raydocs_provider.hooks.pacing import pacer_for, urgency_of
 from raydocs_provider.hooks.retrying import retry_options
 
 T = TypeVar("T")
@@ -98,6 +99,8 @@ class RaydocsAsyncHook(HttpAsyncHook):
         if self._shared is None or self._settings is None:
             raise RuntimeError("Use 'async with RaydocsAsyncHook(...) as hook'.")
         settings = self._settings
+        pacer = pacer_for(settings)
+        await pacer.wait_async(urgency_of(request))
         try:
             async with self._shared.session.request(
                 request.method,
@@ -112,7 +115,9 @@ class RaydocsAsyncHook(HttpAsyncHook):
             left = not isinstance(lost, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
             error = no_answer(request, type(lost).__name__, left=left)
         else:
-            return read_answer(request, status, headers, body, now=datetime.now(UTC))
+            now = datetime.now(UTC)
+            pacer.note(status, headers, now)
+            return read_answer(request, status, headers, body, now=now)
         raise error
 
 
