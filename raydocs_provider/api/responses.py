@@ -81,7 +81,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         return float(text)
     try:
         until = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
@@ -91,9 +91,10 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
 def _read_value(request: ApiRequest[T], status: int, body: bytes) -> T:
     try:
         # Amounts are decimals: 1234.56 must not become a binary fraction on its way to a finance table.
-        decoded = json.loads(body, parse_float=Decimal) if body.strip() else {}
-    except (ValueError, RecursionError):
-        if _looks_like_html(body):
+        decoded = json.loads(body, parse_float=Decimal)
+    except (ValueError, ArithmeticError, RecursionError):
+        # A proxy's page says nothing about what became of a paid request behind it.
+        if request.repeatable and _looks_like_html(body):
             raise _not_raydocs(request, status, "answered with a web page") from None
         raise _lost(request, f"the answer ({status}) was cut off or is no JSON", status=status) from None
     try:

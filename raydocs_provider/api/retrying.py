@@ -43,7 +43,8 @@ def seconds_until_retry(error: BaseException | None, attempt: int, random: float
     :param random: a number in [0, 1).
     """
     asked = error.retry_after if isinstance(error, RaydocsApiError) else None
-    if asked is not None:
+    # 0, or a date that has passed here (clocks differ), says nothing: refused again at once, all attempts would be gone.
+    if asked:
         return asked + random * max(1.0, 0.1 * asked)
     ceiling = min(MAX_BACKOFF_SECONDS, 2.0**attempt)
     if isinstance(error, RaydocsRateLimitError):
