@@ -7,28 +7,28 @@ What a run of the example Dag left in the warehouse, for people to read and for 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 
-MAX_CELL = 60
-
 HEADERS = """
     SELECT d.filename AS document, i.invoice_header__vendor_name AS vendor,
            i.invoice_header__invoice_number AS number, i.invoice_header__invoice_date AS date,
-           i.invoice_header__currency AS currency, i.totals__total_amount AS total
+           i.invoice_header__currency AS currency, i.totals__total_amount::DECIMAL(18, 2) AS total
     FROM invoices i JOIN invoices__documents d USING (_document_key) ORDER BY d.filename
 """
 LINES = """
-    SELECT d.filename AS document, l.position AS pos, l.description, l.quantity, l.unit_price, l.total
+    SELECT d.filename AS document, l.position AS pos, l.description, l.quantity::DOUBLE AS quantity,
+           l.unit_price::DECIMAL(18, 2) AS unit_price, l.total::DECIMAL(18, 2) AS total
     FROM invoices__lines__line_items l JOIN invoices__documents d USING (_document_key)
     ORDER BY d.filename, l._index LIMIT 8
 """
 DOUBTFUL = """
-    SELECT d.filename AS document, f.group_name || '.' || f.field_name AS field, f.value, f.confidence
+    SELECT d.filename AS document, f.group_name || '.' || f.field_name AS field, f.value,
+           f.confidence::DECIMAL(3, 2) AS confidence
     FROM invoices__fields f JOIN invoices__documents d USING (_document_key)
     WHERE f.confidence < 0.8 ORDER BY f.confidence, d.filename, field LIMIT 8
 """
@@ -106,31 +106,27 @@ def describe(warehouse: Path) -> str:
     return "\n\n".join(parts)
 
 
-def table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Rows in aligned columns under their names, numbers to the right."""
-    rows = list(rows)
     cells = [[cell_text(value) for value in row] for row in rows]
-    widths = [max(len(name), *(len(row[i]) for row in cells), 0) for i, name in enumerate(names)]
+    widths = [max(len(text) for text in column) for column in zip(names, *cells, strict=True)]
     numeric = [any(isinstance(row[i], int | float | Decimal) for row in rows) for i in range(len(names))]
-    lines = [list(names), ["-" * width for width in widths], *cells]
-    aligned = (
-        "  ".join(
+    lines = [names, ["-" * width for width in widths], *cells]
+    return "\n".join(
+        "  "
+        + "  ".join(
             text.rjust(width) if right else text.ljust(width)
             for text, width, right in zip(line, widths, numeric, strict=True)
-        )
+        ).rstrip()
         for line in lines
     )
-    return "\n".join(f"  {line}".rstrip() for line in aligned)
 
 
 def cell_text(value: object) -> str:
-    """A value as it is shown: nothing for NULL, decimals without padding, long text cut."""
+    """A value as it is shown: nothing for NULL, whole numbers without a point, everything on one line."""
     if value is None:
         return ""
-    if isinstance(value, Decimal):
-        return f"{value.normalize():f}" if value != value.to_integral() else f"{value:.0f}"
-    text = " ".join(str(value).split())
-    return text if len(text) <= MAX_CELL else text[: MAX_CELL - 3] + "..."
+    return f"{value:g}" if isinstance(value, float) else " ".join(str(value).split())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +19,18 @@ EMULATOR = ("--parse-seconds", "1-2", "--extract-seconds", "12-15", "--seed", "1
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A Dag run that a real Airflow has finished, which still runs."""
+    """
+    A run of the Dag that is over, in an Airflow that still runs.
+
+    :param metadata: dumps of the metadata database, taken while a task was deferred and afterwards. A trigger's row
+        is deleted when it has fired.
+    """
 
     stack: AirflowStack
     run_id: str
     state: str
     changes: list[TaskChange]
+    metadata: list[str]
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +43,17 @@ def airflow_stack() -> Iterator[AirflowStack]:
 @pytest.fixture(scope="session")
 def finished_run(airflow_stack: AirflowStack) -> FinishedRun:
     run_id = airflow_stack.client.trigger(DAG_ID)
-    changes = list(airflow_stack.client.watch(DAG_ID, run_id, seconds=200))
+    changes, metadata = [], []
+    for change in airflow_stack.client.watch(DAG_ID, run_id, seconds=200):
+        changes.append(change)
+        if change.state == "deferred":
+            metadata.append(dump(airflow_stack.folder / "airflow.db"))
     state = airflow_stack.client.run_state(DAG_ID, run_id)
-    return FinishedRun(airflow_stack, run_id, state, changes)
+    metadata.append(dump(airflow_stack.folder / "airflow.db"))
+    return FinishedRun(airflow_stack, run_id, state, changes, metadata)
+
+
+def dump(database: Path) -> str:
+    """All rows of an SQLite database as SQL."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return "\n".join(connection.iterdump())
