@@ -166,7 +166,7 @@ def plan_tables(schema: ExtractionSchema, table: str) -> LandingPlan:
     """
     *parents, base = parse_table_name(table)
     fields = tuple(field for group in schema.groups for field in _below_group(group.name, group.fields))
-    lists = sorted(path for path in _list_paths(fields, ()))
+    lists = list(_list_paths(fields, ()))
     suffixes = _assign_names(lists, taken={"fields", "documents"})
     names = {path: (*parents, _shorten(f"{base}{SEPARATOR}{suffixes[path]}")) for path in lists}
     records = _plan_records(fields, (), (), (*parents, base), names)

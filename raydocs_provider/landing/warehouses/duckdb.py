@@ -6,16 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from raydocs_provider.exceptions import RaydocsInputError
 from raydocs_provider.landing.rows import Row
 from raydocs_provider.landing.tables import Column, Kind
 from raydocs_provider.landing.warehouses.base import Warehouse, text_of_cell
 
-# The longest row that can be loaded; only what a row needs is allocated.
+# The longest row that can be loaded. Memory is taken for what a row needs, not for this.
 _MAX_LINE_BYTES = 512 * 1024 * 1024
+
+_HINTS = {
+    "CatalogException": "(the schema has to exist before the load; is it spelt right?)",
+    "ConversionException": "(an existing column has a type that the values do not fit)",
+    "PermissionException": "(the connection's settings must let DuckDB read local files)",
+}
 
 
 class DuckDBWarehouse(Warehouse):
-    """A DuckDB file, or MotherDuck."""
+    """A DuckDB file."""
 
     types: ClassVar = {
         Kind.TEXT: "VARCHAR",
@@ -28,7 +35,14 @@ class DuckDBWarehouse(Warehouse):
     modules: ClassVar = ("duckdb", "_duckdb")
 
     def begin(self, connection: Any) -> Any:
-        """Leave autocommit; the connection is its own cursor."""
+        """
+        Leave autocommit; the connection is its own cursor.
+
+        :raises RaydocsInputError: the database is in memory, so that all rows would be gone with the connection.
+        """
+        in_memory = "SELECT 1 FROM duckdb_databases() WHERE database_name = current_database() AND path IS NULL"
+        if connection.execute(in_memory).fetchone():
+            raise RaydocsInputError("This DuckDB connection is in memory; give it the path of a file as its host.")
         return connection.begin()
 
     def execute(self, cursor: Any, sql: str) -> int:
@@ -51,9 +65,7 @@ class DuckDBWarehouse(Warehouse):
 
     def hint(self, error: BaseException) -> str:
         """DuckDB has no error codes, only classes."""
-        if type(error).__name__ == "CatalogException":
-            return "(the schema has to exist before the load; is it spelt right?)"
-        return ""
+        return _HINTS.get(type(error).__name__, "")
 
 
 def _quoted(text: str | None) -> str:

@@ -16,7 +16,7 @@ _HINTS = {
     "3F000": "the schema does not exist; create it first",
     "42501": "the connection's user needs CREATE on the schema, and SELECT, INSERT, DELETE and ownership of the tables",
     "42804": "an existing column has a type that the values do not fit",
-    "42P01": "the relation does not exist",
+    "0A000": "a table in another database, or a view, cannot be written to",
 }
 
 

@@ -53,6 +53,6 @@ class SqliteWarehouse(Warehouse):
     def hint(self, error: BaseException) -> str:
         """SQLite reports all mistakes as one code; only the one about names says nothing about values."""
         name = getattr(error, "sqlite_errorname", "")
-        if str(error).startswith("unknown database"):
-            return f"{name} (a schema is an attached database here; name the table without one)"
+        if str(error).startswith(("unknown database", 'near "."')):
+            return f"{name} (there are no schemas here: name the table without one)"
         return str(name)

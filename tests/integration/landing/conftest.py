@@ -54,7 +54,7 @@ class Database:
     def reconnect(self, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> Database:
         """The same database through a connection with other fields."""
         _connect(monkeypatch, self.server | changed)
-        return Database(type(self.hook)(postgres_conn_id=CONN_ID), self.table, self.server)
+        return Database(type(self.hook)(**{self.hook.conn_name_attr: CONN_ID}), self.table, self.server)
 
     def rows(self, table: Table, *names: str) -> list[tuple[Any, ...]]:
         """The rows of a table, sorted by all columns asked for, with the same Python types on every engine."""

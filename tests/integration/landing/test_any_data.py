@@ -71,7 +71,7 @@ def fresh(engine: str, request: pytest.FixtureRequest) -> Iterator[Database]:
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "sqlite", "postgres with psycopg 3"])
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=schemas_with_data())
 def test_any_data_lands_under_any_schema(request, engine, drawn):
     groups, all_data, audits = drawn

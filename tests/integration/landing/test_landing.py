@@ -455,9 +455,10 @@ def test_no_connection_is_open_while_documents_are_read(database, plan, monkeypa
 
 
 @every_engine
-def test_a_schema_that_does_not_exist_is_named_with_what_to_do(database):
-    with pytest.raises(RaydocsLandingError, match=r"missing\.invoices.*schema"):
-        database.lander(plan_of(GROUPS, "missing.invoices")).land([invoice()], LOAD)
+@pytest.mark.parametrize("table", ["missing.invoices", "missing.missing.invoices"])
+def test_a_schema_that_does_not_exist_is_named_with_what_to_do(database, table):
+    with pytest.raises(RaydocsLandingError, match=rf"{table}.*: .*\("):
+        database.lander(plan_of(GROUPS, table)).land([invoice()], LOAD)
 
 
 @pytest.mark.parametrize("database", ["duckdb"], indirect=True)
@@ -468,6 +469,35 @@ def test_duckdb_lands_into_an_existing_schema(database):
     database.lander(plan).land([invoice()], LOAD)
 
     assert database.count(plan.records.table) == 1
+
+
+@pytest.mark.parametrize("database", ["duckdb"], indirect=True)
+def test_a_duckdb_in_memory_is_refused_because_its_rows_would_be_lost(database, plan, monkeypatch):
+    in_memory = database.reconnect(monkeypatch, conn_type="duckdb", host="")
+
+    with pytest.raises(RaydocsInputError, match="in memory"):
+        in_memory.lander(plan).land([invoice()], LOAD)
+
+
+@pytest.mark.parametrize("database", ["duckdb"], indirect=True)
+def test_a_duckdb_that_may_not_read_files_says_so(database, plan, monkeypatch):
+    locked = database.reconnect(
+        monkeypatch,
+        conn_type="duckdb",
+        host=database.hook.get_database(),
+        extra={"settings": {"enable_external_access": "false"}},
+    )
+
+    with pytest.raises(RaydocsLandingError, match="must let DuckDB read local files"):
+        locked.lander(plan).land([invoice()], LOAD)
+
+
+@postgres_only
+def test_both_drivers_of_the_postgres_hook_are_used(database, request):
+    with closing(database.hook.get_conn()) as connection:
+        driver = type(connection).__module__.split(".")[0]
+
+    assert driver == ("psycopg2" if "psycopg2" in request.node.name else "psycopg")
 
 
 @postgres_only
