@@ -43,7 +43,7 @@ def seconds_until_retry(error: BaseException | None, attempt: int, random: float
     :param random: a number in [0, 1).
     """
     asked = error.retry_after if isinstance(error, RaydocsApiError) else None
-    # 0, or a date that has passed here (clocks differ), says nothing: refused again at once, all attempts would be gone.
+    # 0, or a date that has passed by this machine's clock, says nothing: obeyed, it would use up all attempts at once.
     if asked:
         return asked + random * max(1.0, 0.1 * asked)
     ceiling = min(MAX_BACKOFF_SECONDS, 2.0**attempt)

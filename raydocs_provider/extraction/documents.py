@@ -83,17 +83,13 @@ def find_documents(documents: object, path_for: Callable[[str], StoragePath]) ->
     """
     Find the files that a ``documents`` argument means, sorted by URI, each once.
 
-    :param documents: a URI, a glob (``s3://conn@bucket/in/*.pdf``), or a list of them. A glob that matches nothing
-        contributes nothing; a URI that does not exist is an error.
+    :param documents: a URI, a glob (``s3://conn@bucket/in/*.pdf``), a path, or a list of them. A glob that matches
+        nothing contributes nothing; a URI that does not exist is an error.
     :param path_for: makes a path of a URI.
     :raises RaydocsInputError: for a missing file, a folder, or something that is no URI at all.
     """
-    found: dict[str, SourceDocument] = {}
-    for uri in _list_uris(documents):
-        for path in _expand(uri, path_for):
-            text = str(path)
-            found.setdefault(text, SourceDocument(text, path, int(path.stat().st_size)))
-    return [found[uri] for uri in sorted(found)]
+    found = {str(path): path for uri in _list_uris(documents) for path in _expand(uri, path_for)}
+    return [_look_up(found[text]) for text in sorted(found)]
 
 
 def _list_uris(documents: object) -> list[str]:
@@ -104,23 +100,18 @@ def _list_uris(documents: object) -> list[str]:
                 "'documents' was rendered to the text of a list. Pass the list itself: the upstream task's .output, or "
                 "a Dag with render_template_as_native_obj=True."
             )
-        documents = [text]
-    if isinstance(documents, Mapping) or not isinstance(documents, Iterable):
-        raise RaydocsInputError(f"'documents' has to be a URI, a glob or a list of them, not {_kind(documents)}.")
+    several = isinstance(documents, Iterable) and not isinstance(documents, (str, bytes, Mapping))
     uris = []
-    for item in documents:
+    for item in documents if several else [documents]:  # type: ignore[attr-defined]
         # Paths and other URI-like objects say what they are through str().
-        if item is None or (isinstance(item, (Mapping, Sequence)) and not isinstance(item, str)):
-            raise RaydocsInputError(f"'documents' holds {_kind(item)} where a URI was expected.")
+        if item is None or (isinstance(item, (Mapping, Sequence, int, float)) and not isinstance(item, str)):
+            kind = "nothing" if item is None else f"a value of type {type(item).__name__}"
+            raise RaydocsInputError(f"'documents' has to be a URI, a glob or a list of them, but holds {kind}.")
         uri = str(item).strip()
         if not uri or uri == "None":
             raise RaydocsInputError("'documents' holds an empty URI. Check the template or the upstream task.")
         uris.append(uri)
     return uris
-
-
-def _kind(value: object) -> str:
-    return "nothing" if value is None else f"a {type(value).__name__}"
 
 
 def _expand(uri: str, path_for: Callable[[str], StoragePath]) -> list[StoragePath]:
@@ -129,21 +120,33 @@ def _expand(uri: str, path_for: Callable[[str], StoragePath]) -> list[StoragePat
         if path.exists() and not path.is_dir():
             return [path]  # a file whose name only looks like a pattern
         base, pattern = split_glob(uri)
-        return [match for match in path_for(base).glob(pattern) if not match.is_dir()]
+        if pattern.endswith("**"):
+            pattern += "/*"  # local paths would match folders only, object stores everything below
+        try:
+            return [match for match in path_for(base).glob(pattern) if not match.is_dir()]
+        except ValueError as problem:
+            raise RaydocsInputError(f"{uri} is no pattern: '**' has to stand alone between slashes.") from problem
     if path.is_dir():
         raise RaydocsInputError(
             f"{uri} is a folder. Say which files of it are meant, for example {uri.rstrip('/')}/*.pdf"
         )
-    if not path.exists():
-        raise RaydocsInputError(f"{uri} does not exist, or the connection in its URI may not read it.")
     return [path]
+
+
+def _look_up(path: StoragePath) -> SourceDocument:
+    conn_id = getattr(path, "conn_id", None)
+    uri = str(path).replace(f"://{conn_id}@", "://", 1) if conn_id else str(path)
+    try:
+        return SourceDocument(uri, path, int(path.stat().st_size))
+    except FileNotFoundError:
+        raise RaydocsInputError(f"{uri} does not exist, or the connection in its URI may not read it.") from None
 
 
 def split_glob(uri: str) -> tuple[str, str]:
     """Split a glob into the folder before the first wildcard and the pattern below it."""
     parts = uri.split("/")
     first = next(index for index, part in enumerate(parts) if any(mark in part for mark in "*?["))
-    return "/".join(parts[:first]) + "/", "/".join(parts[first:])
+    return "/".join(parts[:first]) + "/" if first else "./", "/".join(parts[first:])
 
 
 def find_empty(documents: Sequence[SourceDocument]) -> list[SourceDocument]:

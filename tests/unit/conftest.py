@@ -1,0 +1,40 @@
+"""Storages that documents and results lie in, and an Airflow home of our own for tests that need Airflow."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Airflow reads it when it is first imported, which may be while tests are collected.
+_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
+os.environ["AIRFLOW_HOME"] = _HOME.name
+os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "True"
+
+StorageFolder = tuple[str, Callable[[str], Any]]
+
+
+@pytest.fixture(params=["pathlib", "local path", "file://", "memory://"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorageFolder]:
+    """URI of an empty folder (without a slash at the end) and what opens a path of it, for every kind of path."""
+    if request.param == "pathlib":
+        yield str(tmp_path), Path
+        return
+    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk.io import attach
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    attach("memory", fs=MemoryFileSystem())
+    folders = {
+        "local path": str(tmp_path),
+        "file://": f"file://{tmp_path}",
+        "memory://": f"memory://bucket-{uuid.uuid4().hex}/in",
+    }
+    yield folders[request.param], ObjectStoragePath
+    MemoryFileSystem.store.clear()
+    MemoryFileSystem.pseudo_dirs[:] = [""]
