@@ -19,11 +19,13 @@ from raydocs_provider.exceptions import RaydocsManifestError
 
 SCHEMA_VERSION = 1
 
+FOUND = "found"  # only within a task: by the time a manifest is written, a document is further or has failed
 UPLOADED = "uploaded"
 SUBMITTED = "submitted"
 EXTRACTED = "extracted"
+SKIPPED = "skipped"
 FAILED = "failed"
-STATES = (UPLOADED, SUBMITTED, EXTRACTED, FAILED)
+STATES = (UPLOADED, SUBMITTED, EXTRACTED, SKIPPED, FAILED)
 
 # Without a results_path the documents travel inside the manifest, about 300 bytes each.
 MAX_INLINE_DOCUMENTS = 100
@@ -37,7 +39,7 @@ class DocumentRecord:
     One document on its way.
 
     :param uri: where the file lies.
-    :param state: ``uploaded``, ``submitted``, ``extracted`` or ``failed``.
+    :param state: ``uploaded``, ``submitted``, ``extracted``, ``skipped`` (landed before) or ``failed``.
     :param sha256: of the bytes that were uploaded; None if they never were.
     :param key: upload key, needed until the session exists.
     :param session_id: the paid session.

@@ -116,6 +116,17 @@ class Spool:
         except TypeError as problem:
             raise RaydocsManifestError("The template file under results_path is unreadable.") from problem
 
+    def write_value(self, name: str, value: object) -> None:
+        """Put a JSON value on file."""
+        self._write(name, _encode(value))
+
+    def read_value(self, name: str) -> Any:
+        """Read a JSON value; None where there is no such file."""
+        try:
+            return json.loads((self._folder / name).read_bytes())
+        except FileNotFoundError:
+            return None
+
     def write_documents(self, documents: Iterable[DocumentRecord]) -> str:
         """Put the list of documents on file and return the file's name."""
         name, content = documents_file(list(documents))

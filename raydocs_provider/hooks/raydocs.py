@@ -46,7 +46,7 @@ class RaydocsHook(HttpHook):
     """
     Talk to the Raydocs API through an Airflow connection of type ``raydocs``.
 
-    One hook keeps one HTTP session and belongs to one thread. Every method raises a child of
+    One hook keeps one HTTP session for the API and one for uploads. Every method raises a child of
     :class:`~raydocs_provider.exceptions.RaydocsApiError`; requests that may be repeated safely are.
 
     :param raydocs_conn_id: the connection; its password is the API token, its host the base URL.
@@ -133,6 +133,10 @@ class RaydocsHook(HttpHook):
     @cached_property
     def _storage_session(self) -> requests.Session:
         return self.get_storage_conn()
+
+    def open(self) -> None:
+        """Make the sessions now. Afterwards threads may share this hook for requests that can be repeated."""
+        _ = self._session, self._storage_session
 
     def close(self) -> None:
         """Close the sessions this hook opened."""

@@ -1,22 +1,36 @@
-"""Files -> uploaded -> sessions, one batch at a time. What goes wrong with one document stays with that document."""
+"""Files -> hashed -> uploaded -> sessions, a batch at a time. What goes wrong with one document stays with it."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
 from raydocs_provider.api.requests import MAX_FILES_PER_BATCH
-from raydocs_provider.exceptions import RaydocsUploadError, RaydocsValidationError
+from raydocs_provider.exceptions import (
+    RaydocsAmbiguousSubmitError,
+    RaydocsApiError,
+    RaydocsUploadError,
+    RaydocsValidationError,
+)
 from raydocs_provider.extraction.documents import SourceDocument
-from raydocs_provider.extraction.manifest import SUBMITTED, UPLOADED, DocumentRecord
+from raydocs_provider.extraction.ledger import Ledger
+from raydocs_provider.extraction.manifest import FOUND, SUBMITTED, UPLOADED, DocumentRecord
 from raydocs_provider.hooks.raydocs import RaydocsHook
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Result = TypeVar("Result")
+
+# Uploads wait for the network and for the budget, not for the processor. More threads than this would only queue.
+_THREADS = 4
+_BLOCK = 1 << 20
 
 
 def batches(items: Sequence[T], size: int = MAX_FILES_PER_BATCH) -> Iterator[list[T]]:
@@ -26,47 +40,102 @@ def batches(items: Sequence[T], size: int = MAX_FILES_PER_BATCH) -> Iterator[lis
         yield part
 
 
-def upload_document(hook: RaydocsHook, document: SourceDocument) -> DocumentRecord:
+def hash_documents(found: Sequence[SourceDocument]) -> list[DocumentRecord]:
     """
-    Upload one file.
+    Read every file once and note its sha256, which is its identity from here on.
 
-    :returns: an ``uploaded`` record, or a ``failed`` one that says why.
-    :raises RaydocsApiError: when the API refuses (token, limit): that concerns every document.
+    :returns: ``found`` records; ``failed`` ones for files that are empty or cannot be read.
     """
-    record = DocumentRecord(document.uri, UPLOADED, size=document.size)
+    return _in_threads(_hash_document, found)
+
+
+def _hash_document(document: SourceDocument) -> DocumentRecord:
+    record = DocumentRecord(document.uri, FOUND, size=document.size)
     if document.size == 0:
         return record.fail("input", "empty_file", "The file holds 0 bytes.")
+    digest = hashlib.sha256()
     try:
-        uploaded = hook.upload(document.path)
-    except RaydocsUploadError as problem:
-        log.warning("%s", problem)
-        return record.fail("upload", "upload_failed", str(problem))
-    return replace(record, sha256=uploaded.sha256, size=uploaded.size, key=uploaded.key)
+        with document.path.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+    except OSError as unreadable:
+        return record.fail("input", "unreadable_file", f"The file cannot be read ({type(unreadable).__name__}).")
+    return replace(record, sha256=digest.hexdigest())
 
 
-def create_sessions(hook: RaydocsHook, template_id: str, records: Sequence[DocumentRecord]) -> list[DocumentRecord]:
+def upload_documents(
+    hook: RaydocsHook, records: Sequence[DocumentRecord], documents: Mapping[str, SourceDocument]
+) -> list[DocumentRecord]:
+    """
+    Upload documents, a few at a time.
+
+    :param records: found documents.
+    :param documents: the files by URI.
+    :returns: ``uploaded`` records, or ``failed`` ones that say why.
+    :raises RaydocsApiError: when the API refuses (token, limit): that concerns every document.
+    """
+    hook.open()  # its session is made here, once, and not by several threads at the same time
+
+    def upload(record: DocumentRecord) -> DocumentRecord:
+        try:
+            uploaded = hook.upload(documents[record.uri].path)
+        except RaydocsUploadError as problem:
+            log.warning("%s", problem)
+            return record.fail("upload", "upload_failed", str(problem))
+        return replace(record, state=UPLOADED, sha256=uploaded.sha256, size=uploaded.size, key=uploaded.key)
+
+    return _in_threads(upload, records)
+
+
+def create_sessions(
+    hook: RaydocsHook, template_id: str, records: Sequence[DocumentRecord], ledger: Ledger
+) -> list[DocumentRecord]:
     """
     Create the paid sessions of one batch.
 
     :param records: at most 50; those that are not ``uploaded`` are passed on as they are.
     :returns: ``submitted`` records; ``failed`` ones if Raydocs refused the batch, which then costs nothing.
-    :raises RaydocsAmbiguousSubmitError: when the answer was lost.
+    :raises RaydocsAmbiguousSubmitError: when the answer was lost. The ledger keeps the intent.
     """
-    uploaded = [record for record in records if record.state == UPLOADED and record.key]
+    uploaded = [record for record in records if record.state == UPLOADED]
     if not uploaded:
         return list(records)
+    sha256s = [str(record.sha256) for record in uploaded]
+    now = time.time()
+    number = ledger.intend(sha256s, now)
     try:
-        sessions = hook.create_sessions(template_id, [record.key for record in uploaded if record.key])
+        sessions = hook.create_sessions(template_id, [str(record.key) for record in uploaded])
+    except RaydocsAmbiguousSubmitError:
+        raise  # the intent stays in the ledger
     except RaydocsValidationError as refused:
+        ledger.withdraw(number)
         log.warning("%s", refused)
         return [
-            replace(record.fail("submit", "batch_refused", str(refused)), key=None) if record in uploaded else record
+            replace(record.fail("submit", "batch_refused", str(refused)), key=None)
+            if record.state == UPLOADED
+            else record
             for record in records
         ]
+    except RaydocsApiError:
+        # Every other error of the API says that nothing was created: refused, or never sent.
+        ledger.withdraw(number)
+        raise
     # The answer's order is taken for now; once a session has told its sha256, that decides (match_sessions).
-    session_ids = iter([session.id for session in sessions])
+    session_ids = [session.id for session in sessions]
+    ledger.record(number, sha256s, session_ids, now)
     log.info("Submitted %d document(s) to template %s.", len(sessions), template_id)
+    left = iter(session_ids)
     return [
-        replace(record, state=SUBMITTED, key=None, session_id=next(session_ids)) if record in uploaded else record
+        replace(record, state=SUBMITTED, key=None, session_id=next(left)) if record.state == UPLOADED else record
         for record in records
     ]
+
+
+def _in_threads(function: Callable[[T], Result], items: Sequence[T]) -> list[Result]:
+    """Apply a function to all items, a few at a time. On an error, what has not begun is not begun any more."""
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="raydocs") as executor:
+        try:
+            return list(executor.map(function, items))
+        except BaseException:
+            executor.shutdown(wait=True, cancel_futures=True)
+            raise

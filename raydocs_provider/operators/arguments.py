@@ -11,6 +11,7 @@ from raydocs_provider.exceptions import RaydocsInputError
 FAIL = "fail"
 WARN = "warn"
 SKIP = "skip"
+RESUBMIT = "resubmit"
 
 
 def require_choice(value: str, name: str, choices: Sequence[str]) -> str:

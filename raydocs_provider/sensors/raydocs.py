@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout, BaseSensor
 
 from raydocs_provider.exceptions import RaydocsDeadlineError
 from raydocs_provider.operators.arguments import FAIL, WARN, require_choice, require_ratio, total_seconds
-from raydocs_provider.operators.raydocs import BACKSTOP, BRIEF_LOOK_SECONDS
+from raydocs_provider.operators.extract import BACKSTOP, BRIEF_LOOK_SECONDS
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

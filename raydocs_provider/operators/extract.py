@@ -1,0 +1,237 @@
+"""The operator that does all of an extraction in one task."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, conf
+
+from raydocs_provider.operators.arguments import (
+    FAIL,
+    RESUBMIT,
+    require_choice,
+    require_ratio,
+    require_text,
+    total_seconds,
+)
+from raydocs_provider.operators.documents import RaydocsUploadOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from raydocs_provider.extraction.ledger import Ledger
+    from raydocs_provider.extraction.manifest import DocumentRecord, Manifest
+    from raydocs_provider.extraction.spool import Spool
+    from raydocs_provider.hooks.raydocs import RaydocsHook
+
+DEFAULT_TIMEOUT = timedelta(hours=6)
+# How long a deferrable task keeps its worker after submitting, in case the sessions end at once. Deferring and coming
+# back costs more than that, and a trigger must not fire within seconds (see MIN_SECONDS_DEFERRED).
+BRIEF_LOOK_SECONDS = 10.0
+# Airflow's own timeout of a deferral leaves the trigger no say: it comes after the trigger's deadline, as a backstop.
+BACKSTOP = timedelta(minutes=10)
+
+
+class RaydocsExtractOperator(RaydocsUploadOperator):
+    """
+    Upload documents, have Raydocs extract them, wait, and return the manifest of what came out. **Paid.**
+
+    The whole way in one task. Batches of 50 are submitted as soon as their uploads are done, so extraction runs while
+    later files upload. Deferrable: the worker is given back while Raydocs works. Needs the abilities
+    ``templates-read``, ``sessions-read`` and ``sessions-write``.
+
+    :param template_id: the template to extract with. (templated)
+    :param documents: a URI, a glob such as ``s3://conn_id@bucket/in/*.pdf``, or a list of them. (templated)
+    :param results_path: folder that receives one JSON file per finished session, readable by the triggerer and by the
+        load task. None: the load fetches every result itself, and at most 100 documents fit. (templated)
+    :param on_empty: ``"fail"`` (default) or ``"skip"`` when a glob matches nothing.
+    :param on_partial_failure: ``"fail"`` (default): one failed document fails the task, after all have ended and with
+        the manifest pushed, so that a load with ``trigger_rule="all_done"`` can land the good ones; ``"warn"``: the
+        task succeeds and the manifest says which failed. If every document failed, the task fails either way.
+    :param max_failure_ratio: with ``"warn"``, the part of the documents that may fail (0 to 1); default 1.
+    :param on_ambiguous_submit: what a retry does with documents whose submission was cut off without an answer:
+        ``"fail"`` (default) fails them, because nobody can tell whether they were accepted; ``"resubmit"`` submits them
+        again, at the risk of paying for up to 50 documents twice.
+    :param retry_failed: whether a retry submits, and pays for, documents again that Raydocs failed to extract; default
+        False: they stay failed.
+    :param timeout: how long to wait in all, as a timedelta or in seconds; default 6 hours. Sessions still open then go
+        on, and are billed, at Raydocs.
+    :param session_timeout: seconds after which a single session counts as failed; default None: only ``timeout`` does.
+    :param expected_seconds: how long one extraction usually takes; default 30. The first looks are timed by it, until
+        finished sessions have told better.
+    :param deferrable: give the worker back while waiting; default: ``[operators] default_deferrable``.
+    :param raydocs_conn_id: the Raydocs connection. (templated)
+    """
+
+    template_fields: Sequence[str] = ("template_id", *RaydocsUploadOperator.template_fields)
+
+    def __init__(
+        self,
+        *,
+        template_id: str,
+        documents: str | Sequence[str] | Any,
+        results_path: str | None = None,
+        max_failure_ratio: float = 1.0,
+        on_ambiguous_submit: str = FAIL,
+        retry_failed: bool = False,
+        timeout: timedelta | float = DEFAULT_TIMEOUT,
+        session_timeout: float | None = None,
+        expected_seconds: float = 30.0,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(documents=documents, results_path=results_path, **kwargs)
+        self.template_id = template_id
+        self.max_failure_ratio = require_ratio(max_failure_ratio, "max_failure_ratio")
+        self.on_ambiguous_submit = require_choice(on_ambiguous_submit, "on_ambiguous_submit", (FAIL, RESUBMIT))
+        self.retry_failed = retry_failed
+        self.timeout = total_seconds(timeout, "timeout")
+        self.session_timeout = None if session_timeout is None else total_seconds(session_timeout, "session_timeout")
+        self.expected_seconds = total_seconds(expected_seconds, "expected_seconds")
+        self.deferrable = deferrable
+        self._submitted = 0
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Upload, submit and wait; returns the manifest, or defers."""
+        from raydocs_provider.extraction.spool import dump_manifest
+        from raydocs_provider.extraction.waiting import Pace
+        from raydocs_provider.hooks.raydocs import RaydocsHook
+        from raydocs_provider.hooks.raydocs_async import RaydocsAsyncHook
+        from raydocs_provider.hooks.storage import open_spool
+        from raydocs_provider.hooks.watching import Watcher, run_watch, start_waiting
+
+        spool = open_spool(self.results_path)
+        with RaydocsHook(self.raydocs_conn_id) as hook:
+            manifest = self._submit(context, hook, spool)
+            settings = hook.settings
+
+        now = time.time()
+        deadline = now + self.timeout
+        pace = Pace(self.expected_seconds, session_timeout=self.session_timeout)
+        watcher = Watcher(manifest, start_waiting(manifest, pace, now), spool, self.log)
+        until = min(now + BRIEF_LOOK_SECONDS, deadline) if self.deferrable else deadline
+        finished = run_watch(
+            watcher, RaydocsAsyncHook(self.raydocs_conn_id, settings), until, patient=not self.deferrable
+        )
+        manifest = watcher.manifest
+        written = dump_manifest(manifest, spool)
+        if not finished and self.deferrable and time.time() < deadline:
+            self._defer(written, deadline)
+        return self._conclude(context, written, manifest, finished)
+
+    def _submit(self, context: Context, hook: RaydocsHook, spool: Spool | None) -> Manifest:
+        """Bring every document to its session. Whatever can be refused for free is checked before the first upload."""
+        from raydocs_provider.extraction.manifest import FOUND, SUBMITTED, Manifest
+        from raydocs_provider.extraction.submission import first_of_each, settle_known, spread
+        from raydocs_provider.hooks.submitting import batches, create_sessions, hash_documents, upload_documents
+
+        template_id = require_text(self.template_id, "template_id")
+        found = self.find_documents()
+        template = hook.get_template(template_id)
+        if spool is not None:
+            spool.write_template(template)  # also shows that results_path can be written
+        ledger = self._open_ledger(context, spool, template.id, template.content_hash)
+        submissions = ledger.recall()
+        records = settle_known(
+            hash_documents(found),
+            submissions,
+            on_ambiguous_submit=self.on_ambiguous_submit,
+            retry_failed=self.retry_failed,
+        )
+        self._submitted = sum(record.state == SUBMITTED for record in records)
+        if self._submitted:
+            self.log.info("%d document(s) were submitted by an earlier attempt; going on with them.", self._submitted)
+        submitted_at = submissions.submitted_at if self._submitted else None
+        files = {document.uri: document for document in found}
+        sent: list[DocumentRecord] = []
+        # A batch is submitted as soon as its uploads are done, so extraction runs while later files upload.
+        for batch in batches(first_of_each(records, FOUND)):
+            uploaded = upload_documents(hook, batch, files)
+            submitted_at = submitted_at or time.time()
+            sent.extend(create_sessions(hook, template.id, uploaded, ledger))
+            self._submitted += sum(record.state == SUBMITTED for record in sent[-len(batch) :])
+        return Manifest(
+            tuple(spread(records, FOUND, sent)),
+            self.raydocs_conn_id,
+            template_id=template.id,
+            template_hash=template.content_hash,
+            results_path=self.results_path,
+            submitted_at=submitted_at,
+        )
+
+    def _open_ledger(self, context: Context, spool: Spool | None, template_id: str, template_hash: str) -> Ledger:
+        from raydocs_provider.hooks.ledger_stores import open_ledger
+
+        return open_ledger(
+            context,
+            spool,
+            retries=self.retries or 0,
+            conn_id=self.raydocs_conn_id,
+            template_id=template_id,
+            template_hash=template_hash,
+        )
+
+    def _defer(self, written: dict[str, Any], deadline: float) -> None:
+        from raydocs_provider.triggers.raydocs import RaydocsSessionsTrigger
+
+        self.log.info("Handing %d open session(s) over to the triggerer.", written["counts"]["submitted"])
+        self.defer(
+            trigger=RaydocsSessionsTrigger(
+                raydocs_conn_id=self.raydocs_conn_id,
+                manifest=written,
+                deadline=deadline,
+                expected_seconds=self.expected_seconds,
+                session_timeout=self.session_timeout,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=max(0.0, deadline - time.time())) + BACKSTOP,
+        )
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """
+        Go on after the trigger has fired.
+
+        :raises RaydocsError: what the trigger met, the deadline, or failed documents.
+        """
+        from raydocs_provider.extraction.spool import load_manifest
+        from raydocs_provider.hooks.storage import open_spool
+        from raydocs_provider.triggers.events import check_event
+
+        written, finished = check_event(event)
+        manifest = load_manifest(written, open_spool(written.get("results_path")))
+        return self._conclude(context, written, manifest, finished)
+
+    def _conclude(
+        self, context: Context, written: dict[str, Any], manifest: Manifest, finished: bool
+    ) -> dict[str, Any]:
+        from raydocs_provider.extraction.failures import check_deadline, check_failures
+        from raydocs_provider.extraction.submission import failed_sessions
+        from raydocs_provider.hooks.storage import open_spool
+
+        self.log.info("Extraction: %s.", manifest.summarize())
+        if (failed := failed_sessions(manifest.documents)) and manifest.template_id and manifest.template_hash:
+            spool = open_spool(manifest.results_path)
+            ledger = self._open_ledger(context, spool, manifest.template_id, manifest.template_hash)
+            ledger.recall()
+            ledger.record_failed(failed)
+        try:
+            if not finished:
+                check_deadline(manifest, self.timeout)
+            check_failures(manifest, self.on_partial_failure, self.max_failure_ratio)
+        except Exception:
+            # A failed task pushes no return value by itself, and the documents that were extracted are paid for.
+            context["ti"].xcom_push(key=XCOM_RETURN_KEY, value=written)
+            raise
+        return written
+
+    def on_kill(self) -> None:
+        """Say what goes on at Raydocs, which has no request to cancel a session."""
+        if self._submitted:
+            self.log.warning(
+                "Killed with %d document(s) submitted. They go on, and are billed, at Raydocs; a retry of this task "
+                "goes on with them, clearing it submits them again.",
+                self._submitted,
+            )
