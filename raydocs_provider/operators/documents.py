@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
+from raydocs_provider.arguments import FAIL, RESUBMIT, SKIP, WARN, require_choice, require_text
 from raydocs_provider.exceptions import RaydocsInputError
-from raydocs_provider.operators.arguments import FAIL, RESUBMIT, SKIP, WARN, require_choice, require_text
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

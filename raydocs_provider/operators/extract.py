@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, conf
 
-from raydocs_provider.operators.arguments import (
+from raydocs_provider.arguments import (
     FAIL,
     RESUBMIT,
     require_choice,
@@ -18,6 +18,7 @@ from raydocs_provider.operators.arguments import (
     total_seconds,
 )
 from raydocs_provider.operators.documents import RaydocsUploadOperator
+from raydocs_provider.triggers.events import BACKSTOP, BRIEF_LOOK_SECONDS
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
     from raydocs_provider.hooks.raydocs import RaydocsHook
 
 DEFAULT_TIMEOUT = timedelta(hours=6)
-# How long a deferrable task keeps its worker after submitting, in case the sessions end at once. Deferring and coming
-# back costs more than that, and a trigger must not fire within seconds (see MIN_SECONDS_DEFERRED).
-BRIEF_LOOK_SECONDS = 10.0
-# Airflow's own timeout of a deferral leaves the trigger no say: it comes after the trigger's deadline, as a backstop.
-BACKSTOP = timedelta(minutes=10)
 
 
 class RaydocsExtractOperator(RaydocsUploadOperator):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from raydocs_provider.operators.arguments import require_text
+from raydocs_provider.arguments import require_text
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

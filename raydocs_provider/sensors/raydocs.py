@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, BaseSensorOperator, PokeReturnValue, conf
 
+from raydocs_provider.arguments import FAIL, WARN, require_choice, require_ratio, total_seconds
 from raydocs_provider.exceptions import RaydocsDeadlineError
-from raydocs_provider.operators.arguments import FAIL, WARN, require_choice, require_ratio, total_seconds
-from raydocs_provider.operators.extract import BACKSTOP, BRIEF_LOOK_SECONDS
+from raydocs_provider.triggers.events import BACKSTOP, BRIEF_LOOK_SECONDS
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook, BaseOperator
 
-from raydocs_provider.operators.arguments import require_text
+from raydocs_provider.arguments import require_text
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

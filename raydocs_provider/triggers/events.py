@@ -1,10 +1,17 @@
-"""What a trigger tells the task that goes on after it."""
+"""When tasks defer, and what a trigger tells the task that goes on after it."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from raydocs_provider import exceptions
+
+# How long a deferrable task keeps its worker after submitting, in case the sessions end at once. Deferring and coming
+# back costs more than that, and a trigger must not fire within seconds (see MIN_SECONDS_DEFERRED).
+BRIEF_LOOK_SECONDS = 10.0
+# Airflow's own timeout of a deferral leaves the trigger no say: it comes after the trigger's deadline, as a backstop.
+BACKSTOP = timedelta(minutes=10)
 
 
 def check_event(event: dict[str, Any] | None) -> tuple[dict[str, Any], bool]:
