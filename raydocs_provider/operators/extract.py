@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, conf
+from airflow.providers.common.compat.sdk import conf
 
 from raydocs_provider.arguments import (
     FAIL,
@@ -203,6 +203,8 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
     def _conclude(
         self, context: Context, written: dict[str, Any], manifest: Manifest, finished: bool
     ) -> dict[str, Any]:
+        from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY
+
         from raydocs_provider.extraction.failures import check_deadline, check_failures
         from raydocs_provider.extraction.submission import failed_sessions
         from raydocs_provider.hooks.storage import open_spool
