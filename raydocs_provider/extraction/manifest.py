@@ -30,6 +30,7 @@ STATES = (UPLOADED, SUBMITTED, EXTRACTED, SKIPPED, FAILED)
 # Without a results_path the documents travel inside the manifest, about 300 bytes each.
 MAX_INLINE_DOCUMENTS = 100
 MAX_LISTED_FAILURES = 20
+MAX_LISTED_BYTES = 8_000  # as XCom stores them: a letter beyond ASCII takes six bytes
 _MAX_TEXT = 200
 
 
@@ -135,10 +136,11 @@ def parse_documents_file(content: bytes) -> list[DocumentRecord]:
 
 def read_record(row: Mapping[str, Any]) -> DocumentRecord:
     """Read one record, ignoring keys of newer versions."""
-    try:
-        return DocumentRecord(**{name: value for name, value in row.items() if name in _RECORD_FIELDS})
-    except TypeError as problem:
-        raise RaydocsManifestError(f"A document of the manifest is unreadable: {problem}") from problem
+    if not (isinstance(row, Mapping) and isinstance(row.get("uri"), str) and isinstance(row.get("state"), str)):
+        raise RaydocsManifestError(
+            "A document of the manifest has no uri or no state: it was not written by this package."
+        )
+    return DocumentRecord(**{name: value for name, value in row.items() if name in _RECORD_FIELDS})
 
 
 def write_manifest(manifest: Manifest, documents_name: str | None = None) -> dict[str, Any]:
@@ -154,6 +156,7 @@ def write_manifest(manifest: Manifest, documents_name: str | None = None) -> dic
             f"(at most {MAX_INLINE_DOCUMENTS}). Set results_path, or map the task over smaller lists."
         )
     failed = manifest.in_state(FAILED)
+    listed = _list_failures(failed)
     written: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "conn_id": manifest.conn_id,
@@ -162,16 +165,8 @@ def write_manifest(manifest: Manifest, documents_name: str | None = None) -> dic
         "results_path": manifest.results_path,
         "submitted_at": manifest.submitted_at,
         "counts": {"total": len(manifest.documents)} | {state: manifest.states[state] for state in STATES},
-        "failures": [
-            {
-                "document": record.uri[-_MAX_TEXT:],
-                "stage": record.stage,
-                "code": record.code,
-                "reason": record.reason,
-            }
-            for record in failed[:MAX_LISTED_FAILURES]
-        ],
-        "failures_not_listed": max(0, len(failed) - MAX_LISTED_FAILURES),
+        "failures": listed,
+        "failures_not_listed": len(failed) - len(listed),
     }
     if documents_name is None:
         written["documents"] = [
@@ -181,6 +176,22 @@ def write_manifest(manifest: Manifest, documents_name: str | None = None) -> dic
     else:
         written["documents_file"] = documents_name
     return written
+
+
+def _list_failures(failed: Sequence[DocumentRecord]) -> list[dict[str, str | None]]:
+    listed: list[dict[str, str | None]] = []
+    for record in failed[:MAX_LISTED_FAILURES]:
+        listed.append(
+            {
+                "document": record.uri[-_MAX_TEXT:],
+                "stage": record.stage,
+                "code": record.code,
+                "reason": record.reason,
+            }
+        )
+        if len(json.dumps(listed)) > MAX_LISTED_BYTES:
+            return listed[:-1]
+    return listed
 
 
 def check_manifest(value: object) -> Mapping[str, Any]:
@@ -213,7 +224,12 @@ def read_manifest(value: object, documents: Iterable[DocumentRecord] | None = No
     :raises RaydocsManifestError: if it is no manifest, of another version, or its counts do not add up.
     """
     written = check_manifest(value)
-    records = list(documents) if documents is not None else [read_record(row) for row in written.get("documents", ())]
+    if documents is not None:
+        records = list(documents)
+    elif isinstance(written.get("documents"), Sequence):
+        records = [read_record(row) for row in written["documents"]]
+    else:
+        raise RaydocsManifestError("The manifest holds no list of documents, and no results_path to read it from.")
     manifest = Manifest(
         documents=tuple(records),
         conn_id=written.get("conn_id") or "raydocs_default",
@@ -223,7 +239,7 @@ def read_manifest(value: object, documents: Iterable[DocumentRecord] | None = No
         submitted_at=written.get("submitted_at"),
     )
     counted = {"total": len(records)} | {state: manifest.states[state] for state in STATES}
-    if counted != dict(written["counts"]):
+    if counted != written["counts"]:
         raise RaydocsManifestError(f"The manifest does not add up: it says {written['counts']}, it holds {counted}.")
     return manifest
 
@@ -235,26 +251,27 @@ def match_sessions(
     Give each session to the document it really holds.
 
     Batch create answers in an order that is not promised, and names no file. Where a session's document has told its
-    sha256, that decides; where it has not (old servers), the order of the answer stands.
+    sha256, that decides; where it has not (old servers), the order of the answer stands. Only submitted documents take
+    part: the others have their session for good. Identical documents may share one.
 
     :param sha256_by_session: what the sessions looked at so far have told; may miss some.
     """
-    told = {sha256: deque[str]() for sha256 in sha256_by_session.values() if sha256}
-    for record in documents:
-        sha256 = sha256_by_session.get(record.session_id or "")
-        if record.session_id and sha256:
-            told[sha256].append(record.session_id)
-    owners: dict[int, str] = {}
-    for index, record in enumerate(documents):
-        if record.session_id and record.sha256 and told.get(record.sha256):
-            owners[index] = told[record.sha256].popleft()
-    claimed = set(owners.values())
-    left = deque(record.session_id for record in documents if record.session_id and record.session_id not in claimed)
+    wanted = {
+        record.session_id: record.sha256 for record in documents if record.state == SUBMITTED and record.session_id
+    }
+    told: dict[str, deque[str]] = {}
+    for session_id in wanted:
+        if sha256 := sha256_by_session.get(session_id):
+            told.setdefault(sha256, deque()).append(session_id)
+    held = {session_id: told[sha256].popleft() for session_id, sha256 in wanted.items() if sha256 and told.get(sha256)}
+    claimed = set(held.values())
+    left = (session_id for session_id in wanted if session_id not in claimed)
+    held |= {session_id: next(left) for session_id in wanted if session_id not in held}
     return [
-        replace(record, session_id=owners[index] if index in owners else left.popleft())
-        if record.session_id
+        replace(record, session_id=held[record.session_id])
+        if record.state == SUBMITTED and record.session_id
         else record
-        for index, record in enumerate(documents)
+        for record in documents
     ]
 
 
