@@ -12,6 +12,7 @@ import aiohttp
 import tenacity
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.http.hooks.http import HttpAsyncHook
+from requests.utils import get_environ_proxies, select_proxy
 
 from raydocs_provider.api.requests import ApiRequest
 from raydocs_provider.api.responses import no_answer, read_answer
@@ -107,7 +108,7 @@ class RaydocsAsyncHook(HttpAsyncHook):
                 f"{settings.base_url}{request.path}",
                 params=request.params,
                 json=request.json,
-                proxy=dict(settings.proxies).get(settings.base_url.split(":")[0]),
+                proxy=_proxy(settings),
                 allow_redirects=False,
             ) as response:
                 status, headers, body = response.status, response.headers, await response.read()
@@ -125,9 +126,15 @@ def _new_async_session(settings: ConnectionSettings) -> aiohttp.ClientSession:
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=CONNECT_TIMEOUT_SECONDS, connect=settings.timeout, sock_read=settings.timeout
     )
+    # Without trust_env: with it, aiohttp refuses to send the token to a host that ~/.netrc has an entry for.
     return aiohttp.ClientSession(
-        headers=settings.headers, timeout=timeout, trust_env=True, connector=aiohttp.TCPConnector(ssl=_ssl(settings))
+        headers=settings.headers, timeout=timeout, connector=aiohttp.TCPConnector(ssl=_ssl(settings))
     )
+
+
+def _proxy(settings: ConnectionSettings) -> str | None:
+    """The proxy that the synchronous hook would use: the connection's, else the environment's."""
+    return select_proxy(settings.base_url, get_environ_proxies(settings.base_url) | dict(settings.proxies))
 
 
 def _ssl(settings: ConnectionSettings) -> Any:

@@ -117,13 +117,15 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Retries and waits at their fastest.
 
-    Jitter draws its lowest, so a 5xx is repeated at once; an extraction that is expected to take no time is looked at
-    at once; a trigger's event leaves at once.
+    Jitter draws its lowest, so a 5xx is repeated at once; a 429 that does not say for how long holds the budget back
+    for a moment only; a trigger's event leaves at once.
     """
+    from raydocs_provider.extraction import budget
     from raydocs_provider.hooks import retrying
     from raydocs_provider.triggers import raydocs as triggers
 
     monkeypatch.setattr(retrying.random, "random", lambda: 0.0)
+    monkeypatch.setattr(budget, "_FIRST_PAUSE_SECONDS", 0.1)
     monkeypatch.setattr(triggers, "MIN_SECONDS_DEFERRED", 0.0)
 
 

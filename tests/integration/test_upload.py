@@ -17,11 +17,11 @@ from airflow.sdk.io import attach
 from raydocs_provider.api.models import SignedUpload, Template
 from raydocs_provider.emulator import Emulator
 from raydocs_provider.exceptions import RaydocsUploadError
-from raydocs_provider.extraction.documents import find_documents
-from raydocs_provider.extraction.manifest import FAILED, UPLOADED
+from raydocs_provider.extraction.documents import SourceDocument, find_documents
+from raydocs_provider.extraction.manifest import FAILED, FOUND, UPLOADED, DocumentRecord
 from raydocs_provider.hooks.raydocs import RaydocsHook
 from raydocs_provider.hooks.storage import open_path
-from raydocs_provider.hooks.submitting import upload_document
+from raydocs_provider.hooks.submitting import hash_documents, upload_documents
 from raydocs_provider.hooks.uploading import upload_file
 from tests.integration.conftest import GOOD, all_logs, count, requests_to
 
@@ -75,7 +75,7 @@ def test_files_come_from_any_object_storage(hook: RaydocsHook, tmp_path: Path, s
     with path.open("wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n and more")
     (found,) = find_documents(f"{folder}/*.png", open_path)
-    record = upload_document(hook, found)
+    (record,) = upload_documents(hook, hash_documents([found]), {found.uri: found})
     assert (record.state, record.size, record.uri) == (UPLOADED, 17, f"{folder}/one.png")
     assert record.sha256 == hashlib.sha256(b"\x89PNG\r\n\x1a\n and more").hexdigest()
 
@@ -140,7 +140,7 @@ def test_a_failing_storage_gets_the_whole_file_again(
 def test_a_storage_that_stays_away_fails_the_document_not_the_task(hook: RaydocsHook, emulator: Emulator) -> None:
     emulator.add_fault("answer", status=503, path="^/__storage__/", count=0)
     (found,) = find_documents(GOOD[0].as_uri(), open_path)
-    record = upload_document(hook, found)
+    (record,) = upload_documents(hook, hash_documents([found]), {found.uri: found})
     assert (record.state, record.stage, record.code) == (FAILED, "upload", "upload_failed")
     assert record.reason == f"{GOOD[0].name}: the storage refused the file (503)."
     assert len(stored(emulator)) == 3
@@ -193,12 +193,19 @@ def missing() -> io.BufferedIOBase:
 def test_a_file_that_cannot_be_read_to_its_end_is_a_failed_document(
     hook: RaydocsHook, emulator: Emulator, source: Any, reason: str
 ) -> None:
-    record = upload_document(hook, SimpleNamespace(uri="file:///troubled.pdf", path=source, size=2000))  # type: ignore[arg-type]
+    document = SourceDocument("file:///troubled.pdf", source, 2000)
+    (record,) = upload_documents(hook, [DocumentRecord(document.uri, FOUND)], {document.uri: document})
     assert (record.state, record.stage) == (FAILED, "upload")
     assert record.reason is not None
     assert record.reason.startswith(reason)
     assert 200 not in stored(emulator)
     assert len(stored(emulator)) <= 1
+
+
+def test_a_file_that_cannot_be_read_at_all_fails_before_it_is_uploaded(hook: RaydocsHook, emulator: Emulator) -> None:
+    (record,) = hash_documents([SourceDocument("file:///troubled.pdf", Troubled(2000, missing), 2000)])
+    assert (record.state, record.stage, record.code) == (FAILED, "input", "unreadable_file")
+    assert requests_to(emulator) == []
 
 
 def test_nothing_secret_is_logged_at_any_level(hook: RaydocsHook, emulator: Emulator, tmp_path: Path) -> None:
