@@ -289,18 +289,15 @@ def test_a_document_that_is_settled_keeps_its_session_when_a_later_wait_goes_on(
     batch: tuple[list[DocumentRecord], dict[str, str]], data: st.DataObject
 ) -> None:
     documents, holds = batch
-    first = data.draw(st.sets(st.sampled_from(sorted(holds))))
     manifest = Manifest(tuple(documents), "raydocs_default")
-    # One wait learns of some sessions, its manifest is handed over, another wait learns of the others only.
-    for known in (first, set(holds) - first):
-        outcomes = {
-            session_id: Outcome(EXTRACTED, f"r-{session_id}", holds[session_id]) for session_id in sorted(known)
-        }
-        manifest = apply_outcomes(manifest, outcomes)
-    assert manifest.states == Counter({EXTRACTED: len(documents)})
-    for record in manifest.documents:
-        assert record.sha256 == holds[str(record.session_id)]
-        assert record.result_id == f"r-{record.session_id}"
+    # Each wait learns of one more session only, and hands its manifest on.
+    for count, session_id in enumerate(data.draw(st.permutations(sorted(holds))), start=1):
+        manifest = apply_outcomes(manifest, {session_id: Outcome(EXTRACTED, f"r-{session_id}", holds[session_id])})
+        settled = manifest.in_state(EXTRACTED)
+        assert len(settled) == count
+        for record in settled:
+            assert record.sha256 == holds[str(record.session_id)]
+            assert record.result_id == f"r-{record.session_id}"
 
 
 def test_identical_documents_may_share_a_session() -> None:
