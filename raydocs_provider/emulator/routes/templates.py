@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -14,7 +13,10 @@ from raydocs_provider.emulator.access import Caller, OwnedTemplate, OwnedWorkspa
 from raydocs_provider.emulator.errors import invalid
 from raydocs_provider.emulator.front import note_created
 from raydocs_provider.emulator.records import Template
+from raydocs_provider.emulator.routes.schema import ExtractionSchema, TemplateSettings
 from raydocs_provider.emulator.routes.shared import PER_PAGE, PageNumber, Payload, TheShapes, paged
+
+DEFAULT_SETTINGS = {"parsing": {"contextual_embedding": False}}
 
 router = APIRouter()
 
@@ -24,9 +26,9 @@ class NewTemplate(Payload):
 
     name: str
     workspace_id: int | str
-    template_schema: Annotated[dict[str, Any], Field(alias="schema_json")]
+    extraction_schema: Annotated[ExtractionSchema, Field(alias="schema_json")]
     description: str | None = None
-    settings: dict[str, Any] | None = None
+    settings: TemplateSettings | None = None
 
 
 class ChangedTemplate(Payload):
@@ -34,8 +36,8 @@ class ChangedTemplate(Payload):
 
     name: str | None = None
     description: str | None = None
-    template_schema: Annotated[dict[str, Any] | None, Field(alias="schema_json")] = None
-    settings: dict[str, Any] | None = None
+    extraction_schema: Annotated[ExtractionSchema | None, Field(alias="schema_json")] = None
+    settings: TemplateSettings | None = None
 
 
 class Copy(Payload):
@@ -61,15 +63,14 @@ async def create_template(
     workspace = backend.store.workspace(caller.owner, str(payload.workspace_id))
     if workspace is None:
         raise invalid({"workspace_id": ["The selected workspace id is invalid."]})
-    _check_schema(payload.template_schema)
     now = backend.clock()
     template = Template(
         id=backend.new_id(),
         workspace=workspace.number,
         name=payload.name,
         description=payload.description,
-        schema_json=payload.template_schema,
-        settings=payload.settings or {"parsing": {"contextual_embedding": False}},
+        schema_json=payload.extraction_schema.model_dump(exclude_unset=True),
+        settings=payload.settings.model_dump(exclude_unset=True) if payload.settings else DEFAULT_SETTINGS,
         created_at=now,
         updated_at=now,
     )
@@ -89,9 +90,10 @@ async def update_template(
     backend: TheBackend, template: OwnedTemplate, shapes: TheShapes, payload: ChangedTemplate
 ) -> Response:
     """A changed template. Runs that were started before keep the schema of their time."""
-    if payload.template_schema is not None:
-        _check_schema(payload.template_schema)
-    changed = replace(template, **payload.model_dump(by_alias=True, exclude_unset=True), updated_at=backend.clock())
+    given = payload.model_dump(by_alias=True, exclude_unset=True)
+    # Only the description can be emptied.
+    changes = {name: value for name, value in given.items() if value is not None or name == "description"}
+    changed = replace(template, **changes, updated_at=backend.clock())
     backend.store.add(changed)
     return JSONResponse(shapes.template(changed, backend.store.workspace_by_number(template.workspace)))
 
@@ -118,12 +120,3 @@ async def duplicate_template(
     backend.store.add(copy)
     note_created(request.scope, [copy.id])
     return JSONResponse(shapes.template(copy, backend.store.workspace_by_number(template.workspace)), 201)
-
-
-def _check_schema(schema: Mapping[str, Any]) -> None:
-    groups = schema.get("groups")
-    if not isinstance(groups, dict):
-        raise invalid({"schema_json.groups": ["The schema json.groups field is required."]})
-    bad = [name for name, group in groups.items() if not isinstance(group, dict)]
-    if bad:
-        raise invalid({f"schema_json.groups.{name}": ["The group must be an array."] for name in bad})

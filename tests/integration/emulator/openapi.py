@@ -20,9 +20,23 @@ def served() -> dict[str, Any]:
         for method in METHODS:
             if method in item and LEFT_OUT & set(item[method]["tags"]):
                 del item[method]
+            elif method in item:
+                _allow_refusals(item[method], "{" in path)
         if not any(method in item for method in METHODS):
             del document["paths"][path]
     return document
+
+
+def _allow_refusals(operation: dict[str, Any], names_a_thing: bool) -> None:
+    """
+    Add the refusals that the API's introduction gives for every operation and the pages then list for some.
+
+    400 and 422 wherever there is a body, 404 wherever the path names a thing that may be somebody else's.
+    """
+    error = {"description": "", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
+    statuses = (["400", "422"] if "requestBody" in operation else []) + (["404"] if names_a_thing else [])
+    for status in statuses:
+        operation["responses"].setdefault(status, error)
 
 
 def operations() -> list[tuple[str, str, list[str]]]:

@@ -128,9 +128,10 @@ def test_a_body_that_makes_no_sense_is_refused_field_by_field(emulator):
     assert refused(batch, {"files": "tmp/a"}) == {"files": ["The files field must be an array."]}
     assert refused(batch, {"files": [7]}) == {"files.0": ["The files.0 field must be a string."]}
     assert "settings.auto_extract" in refused(batch, {"files": [], "settings": {"auto_extract": "maybe"}})
-    assert "schema_json.groups" in refused(
-        "/extractions/templates", {"name": "T", "workspace_id": client.workspace(), "schema_json": {}}
-    )
+    new = {"name": "T", "workspace_id": client.workspace()}
+    assert "schema_json.groups" in refused("/extractions/templates", {**new, "schema_json": {}})
+    odd = {"groups": {"g": {"fields": {"f": {"type": 7}}}}}
+    assert "schema_json.groups.g.fields.f.type" in refused("/extractions/templates", {**new, "schema_json": odd})
     assert refused("/extractions/templates", {"name": "T", "workspace_id": 999, "schema_json": {"groups": {}}}) == {
         "workspace_id": ["The selected workspace id is invalid."]
     }
