@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 DAG_ID = "invoices_to_warehouse"
 DOCUMENTS = ROOT / "example_dags" / "documents"
 UNREADABLE = 1  # one of the samples is a PDF cut off in the middle
-RUN_SECONDS = 150
+RUN_SECONDS = 300
 # About what the real service takes for a page or two; long enough that waiting moves to the triggerer.
 EMULATOR = ("--parse-seconds", "2-4", "--extract-seconds", "12-18", "--seed", "1")
 

@@ -94,10 +94,6 @@ class AirflowClient:
         """Create a connection: ``connection_id``, ``conn_type``, ``host``, ``password``, ..."""
         self.call("POST", "/api/v2/connections", connection)
 
-    def add_variable(self, key: str, value: str) -> None:
-        """Create an Airflow Variable."""
-        self.call("POST", "/api/v2/variables", {"key": key, "value": value})
-
     def has_dag(self, dag_id: str) -> bool:
         """
         Whether the Dag was parsed and can be triggered.
@@ -133,8 +129,7 @@ class AirflowClient:
         """
         began = time.monotonic()
         seen: dict[tuple[str, int], str] = {}
-        finished = False
-        while not finished:
+        while True:
             # Asked before the tasks, so that their last states are not missed.
             finished = self.run_state(dag_id, run_id) in FINISHED_RUN
             for task in self.task_instances(dag_id, run_id):
@@ -145,15 +140,17 @@ class AirflowClient:
                 trigger = (task["trigger"] or {}).get("classpath", "").rpartition(".")[2]
                 after = time.monotonic() - began
                 yield TaskChange(task["task_id"], state, task["try_number"], trigger, after)
+            if finished:
+                return
             if time.monotonic() - began > seconds:
                 states = ", ".join(f"{task_id}: {state}" for (task_id, _), state in seen.items())
                 raise StackError(f"the run did not finish within {seconds:.0f} seconds ({states})")
             time.sleep(0.5)
 
-    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        """Value that a task handed on."""
+    def xcom(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """What a task returned."""
         task = f"/api/v2/dags/{dag_id}/dagRuns/{_quoted(run_id)}/taskInstances/{task_id}"
-        return self.call("GET", f"{task}/xcomEntries/{key}?deserialize=true")["value"]
+        return self.call("GET", f"{task}/xcomEntries/return_value?deserialize=true")["value"]
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> list[LogLine]:
         """What a try of a task has logged so far."""

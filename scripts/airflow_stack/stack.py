@@ -12,8 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,7 +38,6 @@ class AirflowStack:
     :param dags_folder: Airflow's Dags folder.
     :param dag_ids: Dags to wait for before the stack counts as started.
     :param emulator_options: more arguments for ``python -m raydocs_provider.emulator``.
-    :param environment: more environment variables for Airflow.
     :param report: called with each step of the start-up, as a sentence.
     """
 
@@ -47,7 +47,6 @@ class AirflowStack:
         *,
         dag_ids: Sequence[str] = (),
         emulator_options: Sequence[str] = (),
-        environment: Mapping[str, str] | None = None,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="raydocs-airflow-"))
@@ -60,7 +59,6 @@ class AirflowStack:
         self._dags_folder = dags_folder.resolve()
         self._dag_ids = dag_ids
         self._emulator_options = emulator_options
-        self._environment = dict(environment or {})
         self._report = report
         port, self._worker_log_port, self._triggerer_log_port = free_ports(3)
         self.client = AirflowClient(f"http://127.0.0.1:{port}")
@@ -106,7 +104,7 @@ class AirflowStack:
         self.client.log_in(self.username, self.password)
         self._connect()
         for dag_id in self._dag_ids:
-            self._wait_for(f"Dag {dag_id}", lambda dag_id=dag_id: self.client.has_dag(dag_id), seconds=90)
+            self._wait_for(f"Dag {dag_id}", partial(self.client.has_dag, dag_id), seconds=90)
 
     def _commands(self) -> list[dict[str, object]]:
         emulator = [sys.executable, "-m", "raydocs_provider.emulator", "--port", "0", "--admin"]
@@ -127,7 +125,8 @@ class AirflowStack:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
         # Without .pyc files each of Airflow's processes would spend seconds compiling at its start.
         inherited.pop("PYTHONDONTWRITEBYTECODE", None)
-        no_proxy = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
+        direct = os.environ.get("NO_PROXY") or os.environ.get("no_proxy")
+        no_proxy = ",".join(filter(None, [direct, "127.0.0.1", "localhost"]))
         return {
             **inherited,
             # `airflow standalone` looks its parts up in PATH.
@@ -151,7 +150,6 @@ class AirflowStack:
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(self._triggerer_log_port),
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
             "AIRFLOW_VAR_RAYDOCS_RESULTS": self.results.as_uri(),
-            **self._environment,
         }
 
     def _connect(self) -> None:
@@ -220,7 +218,7 @@ class AirflowStack:
         except subprocess.TimeoutExpired:
             warden.kill()
             warden.wait()
-        if warden.returncode == -signal.SIGKILL:  # it could not finish its work
+        if warden.returncode < 0:  # killed: it could not finish its work
             kill_session(warden.pid)
 
 

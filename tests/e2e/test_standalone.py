@@ -39,6 +39,12 @@ def test_extract_waits_in_the_triggerer_and_is_resumed_by_it(finished_run: Finis
     assert [log.name for log in folder.glob("attempt=1.log.trigger.*.log")]
 
 
+def test_extract_hands_on_counts_that_reconcile(finished_run: FinishedRun) -> None:
+    manifest = finished_run.stack.client.xcom(DAG_ID, finished_run.run_id, "extract")
+    counts = {"total": len(SAMPLES), "extracted": len(READABLE), "failed": len(UNREADABLE)}
+    assert {key: count for key, count in manifest["counts"].items() if count} == counts
+
+
 def test_all_components_are_healthy_afterwards(finished_run: FinishedRun) -> None:
     assert finished_run.stack.client.unhealthy() == {}
 
