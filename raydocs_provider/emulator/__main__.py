@@ -28,6 +28,7 @@ _SWITCHES = {
     "shuffle_batch": "batch create answers in another order than the files were given",
     "workspace_uuids": "workspaces have UUIDs instead of numbers",
     "microseconds": "timestamps have a fraction",
+    "write_implies_read": "a -write ability includes its -read",
 }
 _WORDS = {
     "runs_while_parsing": "what a session shows of a run while its documents are parsed",

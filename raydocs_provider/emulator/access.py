@@ -48,8 +48,11 @@ Caller = Annotated[Token, Depends(caller)]
 def needs(*abilities: str) -> Any:
     """A dependency that lets only tokens with all of these abilities pass."""
 
-    async def check(caller: Caller) -> None:
-        if missing := [ability for ability in abilities if ability not in caller.abilities]:
+    async def check(backend: TheBackend, caller: Caller) -> None:
+        granted = caller.abilities
+        if backend.behaviour.write_implies_read:
+            granted |= {ability.replace("-write", "-read") for ability in granted}
+        if missing := [ability for ability in abilities if ability not in granted]:
             raise Refusal(403, f"Invalid ability provided. This needs {' and '.join(missing)}.")
 
     return Depends(check)

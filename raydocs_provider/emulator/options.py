@@ -128,6 +128,8 @@ class Behaviour:
     :param shuffle_batch: batch create answers in another order than the files were given.
     :param workspace_uuids: workspaces have UUIDs instead of numbers.
     :param microseconds: timestamps have a fraction.
+    :param write_implies_read: a ``-write`` ability includes its ``-read``. The pages do not say so, but the cookbook
+        asks for write abilities alone and then reads.
     """
 
     runs_while_parsing: Literal["hidden", "shown", "deferred"] = "hidden"
@@ -148,6 +150,7 @@ class Behaviour:
     shuffle_batch: bool = False
     workspace_uuids: bool = False
     microseconds: bool = False
+    write_implies_read: bool = False
 
 
 GENERATIONS: dict[Generation, Behaviour] = {
