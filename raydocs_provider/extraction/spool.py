@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from raydocs_provider.api.models import Result, Template
 from raydocs_provider.exceptions import RaydocsManifestError
@@ -68,13 +70,20 @@ class Spool:
         self._folder = folder
 
     def known_sessions(self, session_ids: Iterable[str]) -> dict[str, Outcome]:
-        """Outcomes that are already on file, by session id. One listing, then one small read for each."""
+        """
+        Outcomes that are already on file, by session id. One listing, then one small read for each.
+
+        An unreadable file counts as none: looking at the session again costs one request and writes it anew.
+        """
         if not self._folder.exists():
             return {}
         names = {path.name for path in self._folder.iterdir()}
-        return {
-            session_id: self.read_session(session_id)[0] for session_id in session_ids if f"{session_id}.json" in names
-        }
+        known = {}
+        for session_id in session_ids:
+            if _session_file(session_id) in names:
+                with suppress(RaydocsManifestError):
+                    known[session_id] = self.read_session(session_id)[0]
+        return known
 
     def write_session(self, session_id: str, outcome: Outcome, result: Result | None) -> None:
         """Put a finished session on file."""
@@ -84,22 +93,26 @@ class Spool:
             "outcome": asdict(outcome),
             "result": None if result is None else asdict(result),
         }
-        self._write(f"{session_id}.json", _encode(written))
+        self._write(_session_file(session_id), _encode(written))
 
     def read_session(self, session_id: str) -> tuple[Outcome, Result | None]:
         """
         Read a finished session.
 
-        :raises RaydocsManifestError: if its file is missing or unreadable.
+        :raises RaydocsManifestError: if its file is missing, unreadable, or of another version.
         """
-        written = self._read(f"{session_id}.json")
+        name = _session_file(session_id)
+        written = self._read(name)
+        if written.get("version") != _VERSION:
+            raise RaydocsManifestError(
+                f"{name} under results_path has version {written.get('version')}, this package reads {_VERSION}. "
+                "Run all tasks with the same version of airflow-provider-raydocs."
+            )
         try:
             result = written["result"]
             return Outcome(**written["outcome"]), None if result is None else Result(**result)
         except (KeyError, TypeError) as problem:
-            raise RaydocsManifestError(
-                f"The file of session {session_id} under results_path is unreadable."
-            ) from problem
+            raise _unreadable(name, problem) from problem
 
     def write_template(self, template: Template) -> None:
         """Put the template on file, as it was when the documents were submitted."""
@@ -111,21 +124,28 @@ class Spool:
 
         :raises RaydocsManifestError: if its file is missing or unreadable.
         """
+        name = f"_template-{content_hash[:16]}.json"
         try:
-            return Template(**self._read(f"_template-{content_hash[:16]}.json"))
+            return Template(**self._read(name))
         except TypeError as problem:
-            raise RaydocsManifestError("The template file under results_path is unreadable.") from problem
+            raise _unreadable(name, problem) from problem
 
     def write_value(self, name: str, value: object) -> None:
         """Put a JSON value on file."""
         self._write(name, _encode(value))
 
     def read_value(self, name: str) -> Any:
-        """Read a JSON value; None where there is no such file."""
+        """
+        Read a JSON value; None where there is no such file.
+
+        :raises RaydocsManifestError: if the file is unreadable.
+        """
         try:
             return json.loads((self._folder / name).read_bytes())
         except FileNotFoundError:
             return None
+        except (OSError, ValueError) as problem:
+            raise _unreadable(name, problem) from problem
 
     def write_documents(self, documents: Iterable[DocumentRecord]) -> str:
         """Put the list of documents on file and return the file's name."""
@@ -142,20 +162,15 @@ class Spool:
         try:
             return parse_documents_file((self._folder / name).read_bytes())
         except (OSError, ValueError) as problem:
-            raise RaydocsManifestError(
-                f"The list of documents {name} cannot be read under results_path ({type(problem).__name__})."
-            ) from problem
+            raise _unreadable(name, problem) from problem
 
     def _read(self, name: str) -> dict[str, Any]:
         try:
             read = json.loads((self._folder / name).read_bytes(), parse_float=Decimal)
         except (OSError, ValueError) as problem:
-            raise RaydocsManifestError(
-                f"{name} cannot be read under results_path ({type(problem).__name__}). Is the path reachable from this "
-                "worker, and were its files kept?"
-            ) from problem
+            raise _unreadable(name, problem) from problem
         if not isinstance(read, dict):
-            raise RaydocsManifestError(f"{name} under results_path is no JSON object.")
+            raise _unreadable(name, TypeError())
         return read
 
     def _write(self, name: str, content: bytes) -> None:
@@ -172,6 +187,18 @@ class Spool:
             partial.replace(local)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _session_file(session_id: str) -> str:
+    # The id is the server's word: quoted, it names a file of this folder and no other.
+    return f"{quote(session_id, safe='')}.json"
+
+
+def _unreadable(name: str, problem: Exception) -> RaydocsManifestError:
+    return RaydocsManifestError(
+        f"{name} cannot be read under results_path ({type(problem).__name__}). Is the path reachable from this worker, "
+        "and were its files kept as they were written?"
+    )
 
 
 def _local_path(path: Any) -> Path | None:
