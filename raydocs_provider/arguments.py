@@ -42,7 +42,9 @@ def require_text(value: object, name: str) -> str:
 
     Templates render a missing XCom or variable to nothing, or to the word "None".
     """
-    text = value.strip() if isinstance(value, str) else ""
+    # With native rendering an id of digits only arrives as a number.
+    number = isinstance(value, int) and not isinstance(value, bool)
+    text = str(value).strip() if number or isinstance(value, str) else ""
     if not text or text == "None":
         raise RaydocsInputError(f"{name} is empty ({value!r}). Check the template or the upstream task it comes from.")
     return text

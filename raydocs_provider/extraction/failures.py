@@ -15,24 +15,27 @@ def check_failures(manifest: Manifest, on_partial_failure: str, max_failure_rati
     Decide whether failed documents fail the task.
 
     :param on_partial_failure: ``fail`` or ``warn``.
-    :param max_failure_ratio: with ``warn``, the part of the documents that may fail. All of them never may.
+    :param max_failure_ratio: with ``warn``, the part of the documents that may fail; skipped ones do not count. All of
+        them never may.
     :raises RaydocsExtractionError: naming how many failed, why, and the first few.
     """
     failed = manifest.in_state(FAILED)
     if not failed:
         return
-    everything = len(failed) == len(manifest.documents)
-    if on_partial_failure == "warn" and not everything and manifest.failure_ratio <= max_failure_ratio:
+    everything = manifest.failure_ratio == 1
+    tolerant = on_partial_failure == "warn"
+    if tolerant and not everything and manifest.failure_ratio <= max_failure_ratio:
         return
     causes = Counter(f"{record.stage}: {record.code}" for record in failed)
     counted = ", ".join(f"{count} x {cause}" for cause, count in causes.most_common())
     named = "; ".join(f"{record.name} ({record.reason})" for record in failed[:_MAX_NAMED])
     more = f"; and {len(failed) - _MAX_NAMED} more" if len(failed) > _MAX_NAMED else ""
-    advice = (
-        ""
-        if everything
-        else " To go on with the others, set on_partial_failure='warn', or give the load trigger_rule='all_done'."
-    )
+    if everything:
+        advice = ""
+    elif tolerant:
+        advice = f" That is more than max_failure_ratio={max_failure_ratio:g} allows."
+    else:
+        advice = " To go on with the others, set on_partial_failure='warn', or give the load trigger_rule='all_done'."
     raise RaydocsExtractionError(
         f"{len(failed)} of {len(manifest.documents)} document(s) failed ({counted}): {named}{more}.{advice}"
     )

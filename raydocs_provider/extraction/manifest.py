@@ -106,8 +106,9 @@ class Manifest:
 
     @property
     def failure_ratio(self) -> float:
-        """Failed documents over all, 0 for an empty manifest."""
-        return self.states[FAILED] / len(self.documents) if self.documents else 0.0
+        """Failed documents over all that were not skipped; 0 if there are none."""
+        tried = len(self.documents) - self.states[SKIPPED]
+        return self.states[FAILED] / tried if tried else 0.0
 
     def summarize(self) -> str:
         """Counts for a log line, in the order of the way, such as ``14 extracted, 1 failed``."""

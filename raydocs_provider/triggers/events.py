@@ -22,11 +22,12 @@ def check_event(event: dict[str, Any] | None) -> tuple[dict[str, Any], bool]:
     :raises RaydocsError: of the class the trigger met, chosen by its name, never by its text.
     """
     status = event.get("status") if isinstance(event, dict) else None
-    if event is None or status not in ("finished", "deadline", "error"):
-        raise exceptions.RaydocsError(f"The trigger sent an event this version does not know (status {status!r}).")
-    if status == "error":
+    if event is not None and status == "error":
         kind = getattr(exceptions, str(event.get("error_type")), None)
         known = isinstance(kind, type) and issubclass(kind, exceptions.RaydocsError)
         error = kind if known and kind is not None else exceptions.RaydocsError
         raise error(str(event.get("error")))
-    return event["manifest"], status == "finished"
+    manifest = event.get("manifest") if isinstance(event, dict) else None
+    if status not in ("finished", "deadline") or not isinstance(manifest, dict):
+        raise exceptions.RaydocsError(f"The trigger sent an event this version does not know (status {status!r}).")
+    return manifest, status == "finished"
