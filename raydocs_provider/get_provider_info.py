@@ -27,6 +27,11 @@ CONNECTION_FIELDS: dict[str, Any] = {
         "description": "What Raydocs accepts from one IP address; 100 unless your contract says otherwise.",
         "schema": {"type": ["integer", "null"], "minimum": 1, "default": 100},
     },
+    "budget_url": {
+        "label": "Budget URL",
+        "description": "A Redis (redis://host:6379/0) that counts the requests of all workers together. Optional.",
+        "schema": {"type": ["string", "null"], "format": "password"},
+    },
     "timeout": {
         "label": "Timeout (seconds)",
         "description": "How long one request may wait for an answer before it counts as lost. 60 if empty.",

@@ -43,6 +43,8 @@ class ConnectionSettings:
     :param token: the API token; it goes to ``base_url`` and nowhere else.
     :param timeout: seconds one request may wait for its answer.
     :param requests_per_minute: what the address of this machine may send.
+    :param budget_url: a Redis that counts the requests of all processes behind the address; None: each process keeps
+        a fair share of its own.
     """
 
     base_url: str
@@ -50,6 +52,7 @@ class ConnectionSettings:
     workspace_id: str | None = None
     requests_per_minute: int = DEFAULT_REQUESTS_PER_MINUTE
     timeout: float = DEFAULT_TIMEOUT_SECONDS
+    budget_url: str | None = field(default=None, repr=False)
     proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     verify: bool | str = True
     cert: str | tuple[str, ...] | None = None
@@ -69,8 +72,8 @@ def read_settings(connection: ConnectionLike, extra: Mapping[str, Any]) -> Conne
     """
     Check a connection and turn it into settings.
 
-    :param extra: the connection's decoded ``extra``; keys of ours are ``workspace_id``, ``requests_per_minute`` and
-        ``timeout``, keys of the HTTP provider ``proxies`` (or ``proxy``), ``verify`` and ``cert``.
+    :param extra: the connection's decoded ``extra``; keys of ours are ``workspace_id``, ``requests_per_minute``,
+        ``budget_url`` and ``timeout``, keys of the HTTP provider ``proxies`` (or ``proxy``), ``verify`` and ``cert``.
     :raises RaydocsInputError: with the connection id and the field at fault, never with its value if it is secret.
     """
     name = connection.conn_id
@@ -100,6 +103,7 @@ def read_settings(connection: ConnectionLike, extra: Mapping[str, Any]) -> Conne
         workspace_id=str(workspace_id).strip() or None if workspace_id is not None else None,
         requests_per_minute=int(_positive(extra, "requests_per_minute", DEFAULT_REQUESTS_PER_MINUTE, name)),
         timeout=_positive(extra, "timeout", DEFAULT_TIMEOUT_SECONDS, name),
+        budget_url=str(extra.get("budget_url") or "").strip() or None,
         proxies=tuple(sorted((str(scheme), str(url)) for scheme, url in proxies.items())),
         verify=verify if isinstance(verify, (bool, str)) else True,
         cert=tuple(cert) if isinstance(cert, list) else cert,

@@ -1,5 +1,5 @@
 """
-One :class:`~raydocs_provider.extraction.budget.Budget` per process, API host and token, with the waiting around it.
+One :class:`~raydocs_provider.extraction.budget.Budget` per process and connection, with the waiting around it.
 
 Worker threads and the triggerer's event loop use the same object: a lock guards each decision, which takes
 microseconds, and nobody holds it while waiting.
@@ -14,12 +14,18 @@ import threading
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow.providers.common.compat.sdk import Stats
 
 from raydocs_provider.api.requests import ApiRequest
 from raydocs_provider.api.responses import parse_retry_after
 from raydocs_provider.extraction.budget import Budget, Ticket, Urgency
 from raydocs_provider.hooks.connection import ConnectionSettings
+
+if TYPE_CHECKING:
+    from raydocs_provider.hooks.shared_budget import SharedBudget
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +40,12 @@ class Pacer:
     Lets requests leave as the budget allows.
 
     :param requests_per_minute: the limit of the address.
+    :param shared: counts the requests of other processes too; None leaves this process to its fair share.
     """
 
-    def __init__(self, requests_per_minute: float) -> None:
+    def __init__(self, requests_per_minute: float, shared: SharedBudget | None = None) -> None:
         self._budget = Budget(requests_per_minute)
+        self._shared = shared
         self._lock = threading.Lock()
         self._announced_at = float("-inf")
         self.requests = 0
@@ -48,10 +56,13 @@ class Pacer:
         started_at = time.monotonic()
         ticket = self._join(urgency)
         try:
-            while (nap := self._take(ticket, started_at)) > 0:
+            while (nap := self._take(ticket)) > 0:
                 time.sleep(nap)
+            while self._shared and (nap := self._shared.take()) > 0:
+                time.sleep(min(nap, _LONGEST_NAP_SECONDS))
         finally:
             self._leave(ticket)
+        self._count(started_at)
 
     async def wait_async(self, urgency: Urgency) -> None:
         """Wait on the event loop until a request may leave."""
@@ -59,10 +70,13 @@ class Pacer:
         ticket = self._join(urgency)
         try:
             # The budget serves threads as well, which cannot set an asyncio event: so this asks again now and then.
-            while (nap := self._take(ticket, started_at)) > 0:  # noqa: ASYNC110
+            while (nap := self._take(ticket)) > 0:  # noqa: ASYNC110
                 await asyncio.sleep(nap)
+            while self._shared and (nap := await self._shared.take_async()) > 0:  # noqa: ASYNC110
+                await asyncio.sleep(min(nap, _LONGEST_NAP_SECONDS))
         finally:
             self._leave(ticket)
+        self._count(started_at)
 
     def note(self, status: int, headers: Mapping[str, str], now: datetime) -> None:
         """
@@ -91,13 +105,18 @@ class Pacer:
         with self._lock:
             self._budget.leave(ticket)
 
-    def _take(self, ticket: Ticket, started_at: float) -> float:
+    def _count(self, started_at: float) -> None:
+        waited = time.monotonic() - started_at
+        with self._lock:
+            self.requests += 1
+            self.waited_seconds += waited
+        Stats.timing("raydocs.budget_wait", waited * 1000)
+
+    def _take(self, ticket: Ticket) -> float:
         now = time.monotonic()
         with self._lock:
             wait = self._budget.take(ticket, now)
             if wait == 0:
-                self.requests += 1
-                self.waited_seconds += now - started_at
                 return 0.0
             if wait > _ANNOUNCED_SECONDS and now - self._announced_at > _SECONDS_BETWEEN_ANNOUNCEMENTS:
                 self._announced_at = now
@@ -110,14 +129,21 @@ def urgency_of(request: ApiRequest[Any]) -> Urgency:
     return Urgency.LOOK if request.method == "GET" else Urgency.UPLOAD
 
 
-_pacers: dict[tuple[str, str], Pacer] = {}
+_pacers: dict[ConnectionSettings, Pacer] = {}
 _pacers_lock = threading.Lock()
 
 
 def pacer_for(settings: ConnectionSettings) -> Pacer:
-    """The pacer of this process for a host and token; made on first use."""
+    """The pacer of this process for a connection's settings; made on first use."""
     with _pacers_lock:
-        key = (settings.base_url, settings.token)
-        if key not in _pacers:
-            _pacers[key] = Pacer(settings.requests_per_minute)
-        return _pacers[key]
+        if settings not in _pacers:
+            _pacers[settings] = Pacer(settings.requests_per_minute, _open_shared(settings))
+        return _pacers[settings]
+
+
+def _open_shared(settings: ConnectionSettings) -> SharedBudget | None:
+    if not settings.budget_url:
+        return None
+    from raydocs_provider.hooks.shared_budget import SharedBudget
+
+    return SharedBudget(settings.budget_url, urlsplit(settings.base_url).netloc, settings.requests_per_minute)
