@@ -48,6 +48,8 @@ class Demo:
             run_id = stack.client.trigger(DAG_ID)
             for change in stack.client.watch(DAG_ID, run_id, seconds=RUN_SECONDS):
                 self.tell(stack.client, run_id, change)
+            for task in stack.client.task_instances(DAG_ID, run_id):
+                self.tell_log(stack.client, run_id, task["task_id"], task["try_number"])
             if (state := stack.client.run_state(DAG_ID, run_id)) != "success":
                 raise StackError(f"The Dag run ended as {state}.")
             counts = count(stack.warehouse)
@@ -75,12 +77,15 @@ class Demo:
         self.say(f"{change.task_id}: {change.state}{where}")
         if change.task_id == "extract" and change.state == "deferred":
             self._deferred_to = change.trigger
-        lines = client.task_log(DAG_ID, run_id, change.task_id, change.try_number)
-        failed = change.state in ("failed", "up_for_retry")
-        for line in lines[self._told.get(change.task_id, 0) :]:
-            if "raydocs_provider" in line.logger or (failed and line.level in ("error", "critical")):
-                print(f"          | {line.text}", flush=True)
-        self._told[change.task_id] = len(lines)
+        self.tell_log(client, run_id, change.task_id, change.try_number)
+
+    def tell_log(self, client: AirflowClient, run_id: str, task_id: str, try_number: int) -> None:
+        """Print what a task has logged since the last time: lines of this package, and errors."""
+        lines = client.task_log(DAG_ID, run_id, task_id, try_number)
+        for line in lines[self._told.get(task_id, 0) :]:
+            if "raydocs_provider" in line.logger or line.error:
+                print(f"          | {line.error or line.text}", flush=True)
+        self._told[task_id] = len(lines)
 
 
 def main() -> int:

@@ -36,11 +36,17 @@ class TaskChange:
 
 @dataclass(frozen=True)
 class LogLine:
-    """A line of a task's log; ``logger`` is the name of the class or module that wrote it."""
+    """
+    An entry of a task's log.
+
+    :param logger: name of the class or module that wrote it.
+    :param error: class and message of the exception it reports; empty for most.
+    """
 
     logger: str
     level: str
     text: str
+    error: str
 
 
 class AirflowClient:
@@ -157,7 +163,7 @@ class AirflowClient:
         task = f"/api/v2/dags/{dag_id}/dagRuns/{_quoted(run_id)}/taskInstances/{task_id}"
         entries = self.call("GET", f"{task}/logs/{try_number}?full_content=true")["content"]
         return [
-            LogLine(entry.get("logger") or "", entry.get("level") or "", str(entry["event"]))
+            LogLine(entry.get("logger") or "", entry["level"], str(entry["event"]), _error_of(entry))
             for entry in entries
             if entry.get("level")  # the others open and close groups or name the file
         ]
@@ -165,3 +171,9 @@ class AirflowClient:
 
 def _quoted(run_id: str) -> str:
     return urllib.parse.quote(run_id, safe="")
+
+
+def _error_of(entry: dict[str, Any]) -> str:
+    """The exception itself, without those that led to it."""
+    errors = entry.get("error_detail") or [{}]
+    return ": ".join(filter(None, (errors[0].get("exc_type"), errors[0].get("exc_value"))))

@@ -180,21 +180,18 @@ class AirflowStack:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self._warden is None or self._warden.poll() is not None:
-                raise StackError(f"{what} did not start: a process ended.\n{self.last_words()}")
+                raise StackError(f"{what} did not start. {self.last_words()}")
             with suppress(OSError):  # no file yet, nobody listens yet
                 if found := look():
                     return found
             time.sleep(0.3)
-        raise StackError(f"{what} was not ready after {seconds:.0f} seconds.\n{self.last_words()}")
+        raise StackError(f"{what} was not ready after {seconds:.0f} seconds. {self.last_words()}")
 
     def last_words(self) -> str:
-        """End of what the emulator and Airflow printed."""
-        parts = []
-        for name in ("emulator", "standalone"):
-            if self._log(name).exists():
-                lines = self._log(name).read_text(errors="replace").splitlines()
-                parts.append(f"--- end of {name}.log ---\n" + "\n".join(lines[-TAIL_LINES:]))
-        return "\n".join(parts)
+        """End of what Airflow printed, or the emulator if it never came up."""
+        log = self._log("standalone" if self.raydocs_url else "emulator")
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return f"End of {log.name}:\n" + "\n".join(f"    {line}" for line in lines[-TAIL_LINES:])
 
     def wait(self) -> None:
         """
@@ -204,7 +201,7 @@ class AirflowStack:
         """
         if self._warden is not None:
             self._warden.wait()
-            raise StackError(f"A process ended by itself.\n{self.last_words()}")
+            raise StackError(f"A process ended by itself. {self.last_words()}")
 
     def stop(self) -> None:
         """End all processes; the folder stays."""
