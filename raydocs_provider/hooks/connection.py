@@ -96,18 +96,30 @@ def read_settings(connection: ConnectionLike, extra: Mapping[str, Any]) -> Conne
     proxies = extra.get("proxies") or extra.get("proxy") or {}
     if isinstance(proxies, str):
         proxies = {"http": proxies, "https": proxies}
-    verify, cert = extra.get("verify", True), extra.get("cert")
+    if not isinstance(proxies, Mapping):
+        raise RaydocsInputError(
+            f"'proxies' in the extra of connection '{name}' has to be a URL, or an object of scheme to URL."
+        )
+    cert = extra.get("cert")
     return ConnectionSettings(
         base_url=base_url,
         token=token,
         workspace_id=str(workspace_id).strip() or None if workspace_id is not None else None,
-        requests_per_minute=int(_positive(extra, "requests_per_minute", DEFAULT_REQUESTS_PER_MINUTE, name)),
-        timeout=_positive(extra, "timeout", DEFAULT_TIMEOUT_SECONDS, name),
+        requests_per_minute=int(_number(extra, "requests_per_minute", DEFAULT_REQUESTS_PER_MINUTE, 1, name)),
+        timeout=_number(extra, "timeout", DEFAULT_TIMEOUT_SECONDS, 0.1, name),
         budget_url=str(extra.get("budget_url") or "").strip() or None,
         proxies=tuple(sorted((str(scheme), str(url)) for scheme, url in proxies.items())),
-        verify=verify if isinstance(verify, (bool, str)) else True,
-        cert=tuple(cert) if isinstance(cert, list) else cert,
+        verify=_read_verify(extra.get("verify")),
+        cert=tuple(cert) if isinstance(cert, list) else cert or None,
     )
+
+
+def _read_verify(value: object) -> bool | str:
+    """Whether certificates are checked: yes, no, or with this CA file; environment variables bring words."""
+    words = {"false": False, "true": True, "": True}
+    if isinstance(value, str):
+        return words.get(value.strip().lower(), value)
+    return value if isinstance(value, bool) else True
 
 
 def build_base_url(host: str | None, schema: str | None, port: int | None, name: str) -> str:
@@ -121,6 +133,8 @@ def build_base_url(host: str | None, schema: str | None, port: int | None, name:
     if not text:
         return DEFAULT_BASE_URL
     if "://" not in text:
+        if text.count(":") > 1 and not text.startswith("["):
+            text = f"[{text}]"  # Airflow takes the brackets of an IPv6 address off when it reads a connection URI
         text = f"{schema or 'https'}://{text}"
     try:
         parts = urlsplit(text)
@@ -129,9 +143,12 @@ def build_base_url(host: str | None, schema: str | None, port: int | None, name:
         parts = None
     if (
         parts is None
+        or not text.isprintable()
+        or " " in text
         or parts.scheme not in {"http", "https"}
         or not parts.hostname
         or "@" in parts.netloc
+        or "//" in parts.path.rstrip("/")
         or parts.query
         or parts.fragment
     ):
@@ -142,14 +159,14 @@ def build_base_url(host: str | None, schema: str | None, port: int | None, name:
     return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}"
 
 
-def _positive(extra: Mapping[str, Any], key: str, default: float, name: str) -> float:
+def _number(extra: Mapping[str, Any], key: str, default: float, least: float, name: str) -> float:
     value = extra.get(key)
     if value is None or value == "":
         return default
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = 0.0
-    if isinstance(value, bool) or not 0 < number < 1e9:
-        raise RaydocsInputError(f"'{key}' in the extra of connection '{name}' has to be a number above 0.")
+    if isinstance(value, bool) or not least <= number < 1e9:
+        raise RaydocsInputError(f"'{key}' in the extra of connection '{name}' has to be a number of at least {least}.")
     return number
