@@ -92,7 +92,7 @@ def main() -> int:
     exit_on_termination()
     try:
         shortfalls = Demo().run()
-    except StackError as error:
+    except (StackError, OSError) as error:
         shortfalls = [str(error)]
     except KeyboardInterrupt:
         print("\nInterrupted; nothing is left running.")
