@@ -8,6 +8,7 @@ looks, and puts finished sessions on file.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from typing import Any
@@ -63,24 +64,26 @@ class Watcher:
             for session_id, outcome in known.items():
                 self._waiting.record_outcome(session_id, outcome)
 
-    async def watch(self, hook: RaydocsAsyncHook, until: float, *, patient: bool) -> bool:
+    async def watch(self, hook: RaydocsAsyncHook, *, due_by: float = math.inf, stop_at: float = math.inf) -> bool:
         """
-        Look until every session has ended.
+        Look until every session has ended, or no look is left to be made.
 
-        :param until: wall-clock time (epoch seconds) of the last look.
-        :param patient: sleep until then if need be; False returns as soon as no look is due before ``until``.
+        :param due_by: wall-clock time (epoch seconds); looks that are due later are left to somebody else. A time that
+            has come makes all looks that are due by now, and sleeps for none.
+        :param stop_at: wall-clock time from which on no look begins. One that is due later is made then.
         :returns: whether every session has ended.
         :raises RaydocsApiError: when the token is refused, or looks keep failing. No document is counted as failed
             for that.
         """
-        while (look := self._waiting.next_look(time.time())) is not None:
+        # Looking takes time itself, so what is due is told by a clock that stops at `due_by`.
+        while (look := self._waiting.next_look(at := min(time.time(), due_by))) is not None:
             session_id, delay = look
-            left = until - time.time()
-            if delay > left and not (patient and left > 0):
-                self._report(time.time())
+            now = time.time()
+            if at + delay > due_by or now >= stop_at:
+                self._report(now)
                 return False
             # Even a look that is due yields to the loop, which other triggers share.
-            await asyncio.sleep(max(0.0, min(delay, left)))
+            await asyncio.sleep(max(0.0, min(at + delay, stop_at) - now))
             await self._look(hook, session_id)
             self._report(time.time())
         return True
@@ -126,7 +129,14 @@ class Watcher:
         self._log.info("%d of %d session(s) finished, %d of them failed.", done, self._total, failed)
 
 
-def run_watch(watcher: Watcher, hook: RaydocsAsyncHook, until: float, *, patient: bool, recall: bool = True) -> bool:
+def run_watch(
+    watcher: Watcher,
+    hook: RaydocsAsyncHook,
+    *,
+    due_by: float = math.inf,
+    stop_at: float = math.inf,
+    recall: bool = True,
+) -> bool:
     """
     Run :meth:`Watcher.watch` from synchronous code.
 
@@ -138,6 +148,6 @@ def run_watch(watcher: Watcher, hook: RaydocsAsyncHook, until: float, *, patient
         if recall:
             await watcher.recall()
         async with hook as entered:
-            return await watcher.watch(entered, until, patient=patient)
+            return await watcher.watch(entered, due_by=due_by, stop_at=stop_at)
 
     return asyncio.run(run())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import conf
+from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, conf
 
 from raydocs_provider.arguments import (
     FAIL,
@@ -17,6 +18,7 @@ from raydocs_provider.arguments import (
     require_text,
     total_seconds,
 )
+from raydocs_provider.exceptions import RaydocsError
 from raydocs_provider.operators.documents import RaydocsUploadOperator
 from raydocs_provider.triggers.events import BACKSTOP, BRIEF_LOOK_SECONDS
 
@@ -109,9 +111,13 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         pace = Pace(self.expected_seconds, session_timeout=self.session_timeout)
         watcher = Watcher(manifest, start_waiting(manifest, pace, now), spool, self.log)
         until = min(now + BRIEF_LOOK_SECONDS, deadline) if self.deferrable else deadline
-        finished = run_watch(
-            watcher, RaydocsAsyncHook(self.raydocs_conn_id, settings), until, patient=not self.deferrable
-        )
+        due_by = until if self.deferrable else math.inf
+        try:
+            async_hook = RaydocsAsyncHook(self.raydocs_conn_id, settings)
+            finished = run_watch(watcher, async_hook, due_by=due_by, stop_at=until)
+        except RaydocsError:
+            self._push(context, dump_manifest(watcher.manifest, spool))
+            raise
         manifest = watcher.manifest
         written = dump_manifest(manifest, spool)
         if not finished and self.deferrable and time.time() < deadline:
@@ -196,15 +202,18 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         from raydocs_provider.hooks.storage import open_spool
         from raydocs_provider.triggers.events import check_event
 
-        written, finished = check_event(event)
+        try:
+            written, finished = check_event(event)
+        except RaydocsError:
+            if isinstance(event, dict) and isinstance(event.get("manifest"), dict):
+                self._push(context, event["manifest"])
+            raise
         manifest = load_manifest(written, open_spool(written.get("results_path")))
         return self._conclude(context, written, manifest, finished)
 
     def _conclude(
         self, context: Context, written: dict[str, Any], manifest: Manifest, finished: bool
     ) -> dict[str, Any]:
-        from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY
-
         from raydocs_provider.extraction.failures import check_deadline, check_failures
         from raydocs_provider.extraction.submission import failed_sessions
         from raydocs_provider.hooks.storage import open_spool
@@ -219,11 +228,14 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
             if not finished:
                 check_deadline(manifest, self.timeout)
             check_failures(manifest, self.on_partial_failure, self.max_failure_ratio)
-        except Exception:
-            # A failed task pushes no return value by itself, and the documents that were extracted are paid for.
-            context["ti"].xcom_push(key=XCOM_RETURN_KEY, value=written)
+        except RaydocsError:
+            self._push(context, written)
             raise
         return written
+
+    def _push(self, context: Context, written: dict[str, Any]) -> None:
+        """Leave the manifest of a task that fails: Airflow pushes none then, and the documents are paid for."""
+        context["ti"].xcom_push(key=XCOM_RETURN_KEY, value=written)
 
     def on_kill(self) -> None:
         """Say what goes on at Raydocs, which has no request to cancel a session."""

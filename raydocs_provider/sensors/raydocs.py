@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, BaseSensorOperator, PokeReturnValue, conf
+from airflow.providers.common.compat.sdk import (
+    XCOM_RETURN_KEY,
+    AirflowSensorTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
 
 from raydocs_provider.arguments import FAIL, WARN, require_choice, require_ratio, total_seconds
-from raydocs_provider.exceptions import RaydocsDeadlineError
+from raydocs_provider.exceptions import RaydocsDeadlineError, RaydocsExtractionError
 from raydocs_provider.triggers.events import BACKSTOP, BRIEF_LOOK_SECONDS
 
 if TYPE_CHECKING:
@@ -69,17 +76,18 @@ class RaydocsSessionsSensor(BaseSensorOperator):
         if not self.deferrable:
             return super().execute(context)
         started_at = time.time()
-        finished, manifest = self._look(started_at + BRIEF_LOOK_SECONDS)
+        until = started_at + min(BRIEF_LOOK_SECONDS, self.timeout)
+        finished, manifest = self._look(due_by=until, stop_at=until)
         if finished:
-            return self._conclude(manifest)
+            return self._conclude(context, manifest)
         return self._defer(manifest, started_at + self.timeout)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look at the sessions that are due."""
-        finished, manifest = self._look(time.time())
-        return PokeReturnValue(finished, self._conclude(manifest) if finished else None)
+        finished, manifest = self._look(due_by=time.time(), stop_at=math.inf)
+        return PokeReturnValue(finished, self._conclude(context, manifest) if finished else None)
 
-    def _look(self, until: float) -> tuple[bool, Manifest]:
+    def _look(self, *, due_by: float, stop_at: float) -> tuple[bool, Manifest]:
         from raydocs_provider.extraction.manifest import check_manifest
         from raydocs_provider.extraction.spool import load_manifest
         from raydocs_provider.extraction.waiting import Pace
@@ -97,7 +105,7 @@ class RaydocsSessionsSensor(BaseSensorOperator):
             self._watcher = Watcher(manifest, start_waiting(manifest, pace, time.time()), spool, self.log)
         conn_id = self.raydocs_conn_id or self._watcher.manifest.conn_id
         hook = RaydocsAsyncHook(conn_id, RaydocsHook(conn_id).settings)
-        finished = run_watch(self._watcher, hook, until, patient=False, recall=first)
+        finished = run_watch(self._watcher, hook, due_by=due_by, stop_at=stop_at, recall=first)
         return finished, self._watcher.manifest
 
     def _defer(self, manifest: Manifest, deadline: float) -> None:
@@ -134,14 +142,24 @@ class RaydocsSessionsSensor(BaseSensorOperator):
             try:
                 check_deadline(manifest, self.timeout)
             except RaydocsDeadlineError as late:
+                self._push(context, written)
                 raise AirflowSensorTimeout(str(late)) from late
-        return self._conclude(manifest)
+        return self._conclude(context, manifest)
 
-    def _conclude(self, manifest: Manifest) -> dict[str, Any]:
+    def _conclude(self, context: Context, manifest: Manifest) -> dict[str, Any]:
         from raydocs_provider.extraction.failures import check_failures
         from raydocs_provider.extraction.spool import dump_manifest
         from raydocs_provider.hooks.storage import open_spool
 
         self.log.info("Extraction: %s.", manifest.summarize())
-        check_failures(manifest, self.on_partial_failure, self.max_failure_ratio)
-        return dump_manifest(manifest, open_spool(manifest.results_path))
+        written = dump_manifest(manifest, open_spool(manifest.results_path))
+        try:
+            check_failures(manifest, self.on_partial_failure, self.max_failure_ratio)
+        except RaydocsExtractionError:
+            self._push(context, written)
+            raise
+        return written
+
+    def _push(self, context: Context, written: dict[str, Any]) -> None:
+        """Leave the manifest of a task that fails: Airflow pushes none then, and the documents are paid for."""
+        context["ti"].xcom_push(key=XCOM_RETURN_KEY, value=written)

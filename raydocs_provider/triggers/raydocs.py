@@ -101,6 +101,6 @@ class RaydocsSessionsTrigger(BaseTrigger):
         watcher = Watcher(manifest, start_waiting(manifest, pace, time.time()), spool, self.log)
         await watcher.recall()
         async with RaydocsAsyncHook(self.raydocs_conn_id) as hook:
-            finished = await watcher.watch(hook, self.deadline, patient=True)
+            finished = await watcher.watch(hook, stop_at=self.deadline)
         written = await sync_to_async(dump_manifest, thread_sensitive=False)(watcher.manifest, spool)
         return {"status": "finished" if finished else "deadline", "manifest": written}
