@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from fastapi import FastAPI
 
 from raydocs_provider.emulator import errors
 from raydocs_provider.emulator.backend import Backend
-from raydocs_provider.emulator.front import Front
+from raydocs_provider.emulator.front import Front, HangUp
 from raydocs_provider.emulator.routes import (
     admin,
     batch,
@@ -23,11 +21,11 @@ from raydocs_provider.emulator.routes import (
 from raydocs_provider.emulator.shapes import Shapes
 
 
-def build_app(backend: Backend, hang_up: Callable[[tuple[str, int], bool], None] | None = None) -> Front:
+def build_app(backend: Backend, hang_up: HangUp) -> Front:
     """
     The ASGI application of one emulator.
 
-    :param hang_up: closes the connection of a client address; without it connections cannot be cut.
+    :param hang_up: closes the connection of a client, for the faults that cut one.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.backend = backend

@@ -28,7 +28,11 @@ ADMIN = "/__emulator__"
 STORAGE = "/__storage__"
 # Enough for any test; a bound, so that an emulator that runs for months does not grow.
 LOGGED_REQUESTS = 100_000
+# Of a connection that its client closed before it could be asked.
+UNKNOWN_CLIENT = ("", 0)
 _CREATED = "raydocs.created"
+# Closes the connection of a client address: at once, or after what was sent has gone out.
+HangUp = Callable[[tuple[str, int], bool], None]
 _Cut = Literal["at once", "after sending"]
 
 
@@ -69,12 +73,10 @@ class Front:
     """
     An ASGI application around the API.
 
-    :param hang_up: closes the connection of a client address; at once, or after what was sent has gone out.
+    :param hang_up: closes the connection of a client.
     """
 
-    def __init__(
-        self, app: ASGIApp, backend: Backend, hang_up: Callable[[tuple[str, int], bool], None] | None = None
-    ) -> None:
+    def __init__(self, app: ASGIApp, backend: Backend, hang_up: HangUp) -> None:
         self._app = app
         self._backend = backend
         self._hang_up = hang_up
@@ -127,8 +129,8 @@ class Front:
             cut = await self._faulty(scope, receive, watch)
         finally:
             record(None)
-        if cut and self._hang_up:
-            self._hang_up(tuple(scope["client"]), cut == "at once")
+        if cut:
+            self._hang_up(_client(scope), cut == "at once")
             # Gives the server a turn to notice, or it would answer 500 for the handler that sent nothing.
             await asyncio.sleep(0)
 
@@ -197,7 +199,7 @@ class Front:
             await self._app(scope, receive, send)
             return
         now = self._backend.clock()
-        verdict = self._window.hit(scope["client"][0], now)
+        verdict = self._window.hit(_client(scope)[0], now)
         headers = verdict.headers(now, retry_after=self._backend.options.retry_after)
         if not verdict.allowed:
             await JSONResponse({"message": "Too Many Attempts."}, 429, headers)(scope, receive, send)
@@ -210,6 +212,11 @@ class Front:
             await send(message)
 
         await self._app(scope, receive, add_headers)
+
+
+def _client(scope: Scope) -> tuple[str, int]:
+    host, port = scope["client"] or UNKNOWN_CLIENT
+    return host, port
 
 
 def _in_another_order(body: bytes) -> bytes:

@@ -87,13 +87,13 @@ class Processing:
 
     def _extract(self, sha256: str, config_hash: str) -> None:
         reading = self._read(sha256)
-        if reading.error or self._store.extraction(sha256, config_hash):
+        schema: JSON = self._store.config(config_hash)
+        if reading.error or schema is None or self._store.extraction(sha256, config_hash):
             return
         from raydocs_provider.emulator.extracting import extract
         from raydocs_provider.emulator.reading import Page
 
         pages = [Page(number, tuple(lines)) for number, lines in enumerate(reading.pages, 1)]
-        schema: JSON = self._store.config(config_hash)
         try:
             found = extract(pages, schema, chunk_id=lambda number: chunk_id(sha256, number))
         except Exception as error:

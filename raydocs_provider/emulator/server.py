@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from raydocs_provider.emulator.app import build_app
 from raydocs_provider.emulator.backend import Backend
-from raydocs_provider.emulator.faults import Fault
-from raydocs_provider.emulator.front import LoggedRequest
+from raydocs_provider.emulator.faults import Fault, Kind
+from raydocs_provider.emulator.front import UNKNOWN_CLIENT, LoggedRequest
 from raydocs_provider.emulator.options import EmulatorOptions
 
 STOP_SECONDS = 5
@@ -45,15 +45,14 @@ class Connections:
         """A protocol for uvicorn that keeps this list."""
         transports = self._transports
 
-        class Tracked(H11Protocol):
-            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        class Tracked(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+            def connection_made(self, transport: asyncio.Transport) -> None:
                 super().connection_made(transport)
-                if self.client:
-                    transports[self.client] = transport
+                self._peer = tuple((transport.get_extra_info("peername") or UNKNOWN_CLIENT)[:2])
+                transports[self._peer] = transport
 
             def connection_lost(self, exc: Exception | None) -> None:
-                if self.client:
-                    transports.pop(self.client, None)
+                transports.pop(self._peer, None)
                 super().connection_lost(exc)
 
         return Tracked
@@ -106,6 +105,9 @@ class Emulator:
         self._thread.start()
         while self.running and not self._server.started:
             time.sleep(0.005)
+        if not self._server.started:
+            self.close()
+            raise RuntimeError("The emulator did not start; the log says why.")
         return self
 
     def stop(self) -> None:
@@ -142,6 +144,7 @@ class Emulator:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 timeout_keep_alive=60,
                 timeout_graceful_shutdown=1,
             )
@@ -161,7 +164,7 @@ class Emulator:
         """The requests so far, oldest first."""
         return list(self._front.log)
 
-    def add_fault(self, kind: Any, **rule: Any) -> None:
+    def add_fault(self, kind: Kind, **rule: Any) -> None:
         """Make matching calls go wrong; see :class:`~raydocs_provider.emulator.faults.Fault`."""
         self._front.faults.add(Fault(kind, **rule))
 

@@ -353,7 +353,7 @@ class Store:
 
     def count_uploads(self) -> int:
         """How many keys were signed so far."""
-        return int(self._rows("SELECT count(*) FROM uploads")[0][0])
+        return int(self._rows("SELECT coalesce(max(rowid), 0) FROM uploads")[0][0])
 
     def sessions_of_template(self, template_id: str) -> list[Session]:
         """A template's sessions, oldest first."""
@@ -386,8 +386,9 @@ class Store:
         return self._select(Run, sql, session_id)
 
     def config(self, config_hash: str) -> Any:
-        """The schema that a run was started with."""
-        return self._rows("SELECT schema_json FROM configs WHERE hash = ?", (config_hash,))[0][0]
+        """The schema that a run was started with; None if everything has been forgotten since."""
+        found = self._rows("SELECT schema_json FROM configs WHERE hash = ?", (config_hash,))
+        return found[0][0] if found else None
 
     def reading(self, sha256: str) -> Reading | None:
         """The text of a file; None if it has not been read."""

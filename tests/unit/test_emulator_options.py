@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,3 +116,8 @@ def test_a_command_line_that_makes_no_sense_says_so(line, capsys):
         read_options(line.split())
     assert exit_.value.code == 2
     assert "error:" in capsys.readouterr().err
+
+
+def test_importing_the_package_loads_no_server():
+    code = "import sys, raydocs_provider.emulator; print({'fastapi', 'uvicorn', 'sqlite3'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import urllib.request
 from collections.abc import AsyncIterator
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -28,7 +28,7 @@ from raydocs_provider.emulator.routes.shared import PageNumber, Payload, TheShap
 from raydocs_provider.emulator.shapes import JSON, Shapes
 
 IMPORT_TIMEOUT = 30
-_CHUNK = 1 << 16
+_PIECE = 1 << 16
 
 router = APIRouter(prefix="/workspaces/{workspace_id}")
 
@@ -105,10 +105,11 @@ async def import_url(
 ) -> Response:
     """A document of what lies behind a URL, fetched now."""
     try:
-        mime, content = await asyncio.to_thread(_fetch, payload.url)
+        with await asyncio.to_thread(_open, payload.url) as page:
+            mime = page.headers.get_content_type()
+            stored = await backend.blobs.write(_pieces(page))
     except (OSError, ValueError, HTTPException):
         raise invalid({"url": ["The url could not be fetched."]}) from None
-    stored = await backend.blobs.write(_pieces(content))
     name = payload.filename or unquote(urlsplit(payload.url).path.rpartition("/")[2]) or "document"
     fetched = Upload("", caller.owner, mime, backend.clock(), stored.sha256, stored.size)
     document, reused = backend.add_document(workspace.number, fetched, filename=name, source_url=payload.url)
@@ -159,13 +160,14 @@ def _about(document: Document, query: str) -> bool:
     return any(query.lower() in text.lower() for text in texts)
 
 
-def _fetch(url: str) -> tuple[str, bytes]:
+def _open(url: str) -> HTTPResponse:
     if urlsplit(url).scheme not in ("http", "https"):
         raise ValueError("only http and https")
-    with urllib.request.urlopen(url, timeout=IMPORT_TIMEOUT) as answer:  # noqa: S310 - the scheme is checked above
-        return answer.headers.get_content_type(), answer.read()
+    page = urllib.request.urlopen(url, timeout=IMPORT_TIMEOUT)  # noqa: S310 - the scheme is checked above
+    assert isinstance(page, HTTPResponse)
+    return page
 
 
-async def _pieces(content: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(content), _CHUNK):
-        yield content[start : start + _CHUNK]
+async def _pieces(page: HTTPResponse) -> AsyncIterator[bytes]:
+    while piece := await asyncio.to_thread(page.read, _PIECE):
+        yield piece

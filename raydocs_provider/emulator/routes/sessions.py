@@ -120,7 +120,8 @@ async def add_document(
     """One upload into a session, under a name (old generation)."""
     (upload,) = uploads_of(backend, caller, [payload.key], "key")
     document, _ = backend.add_document(session.workspace, upload, filename=payload.filename, session_id=session.id)
-    (shape,) = _attached(request, backend, session, [document], shapes)
+    note_created(request.scope, [document.id])
+    (shape,) = _attached(backend, session, [document], shapes)
     return JSONResponse(shape, 201)
 
 
@@ -136,14 +137,15 @@ async def add_documents(
     """Uploads into a session; with ``dedup`` the workspace's own document where it has the bytes already."""
     uploads = uploads_of(backend, caller, payload.keys, "keys")
     with backend.store.transaction():
-        documents = [backend.add_document(session.workspace, upload, session_id=session.id)[0] for upload in uploads]
-        shape = _attached(request, backend, session, documents, shapes)
+        added = [backend.add_document(session.workspace, upload, session_id=session.id) for upload in uploads]
+        documents = [document for document, _ in added]
+        shape = _attached(backend, session, documents, shapes)
+    note_created(request.scope, [document.id for document, reused in added if not reused])
     return JSONResponse({"data": shape}, 201)
 
 
 @library_router.post("/{session_id}/documents/attach", dependencies=[needs("sessions-write")])
 async def attach_documents(
-    request: Request,
     backend: TheBackend,
     caller: Caller,
     session: OwnedSession,
@@ -155,7 +157,7 @@ async def attach_documents(
     good = [document for document in found if document and document.workspace == session.workspace]
     if len(good) < len(found):
         raise invalid({"document_ids": ["A document is not in the workspace of the session."]})
-    return JSONResponse({"data": _attached(request, backend, session, good, shapes)})
+    return JSONResponse({"data": _attached(backend, session, good, shapes)})
 
 
 @library_router.delete("/{session_id}/documents/{document_id}", dependencies=[needs("sessions-write")])
@@ -171,11 +173,8 @@ def _view(backend: Backend, session: Session, shapes: Shapes) -> JSON:
     return shapes.session_view(backend.look_at_session(session), workspace)
 
 
-def _attached(
-    request: Request, backend: Backend, session: Session, documents: Sequence[Document], shapes: Shapes
-) -> list[JSON]:
+def _attached(backend: Backend, session: Session, documents: Sequence[Document], shapes: Shapes) -> list[JSON]:
     backend.attach(session, documents)
-    note_created(request.scope, [document.id for document in documents])
     workspace = backend.store.workspace_by_number(session.workspace)
     now_attached = {document.id: document for document in backend.store.documents_of_session(session.id)}
     return [shapes.document(backend.look_at_document(now_attached[each.id]), workspace) for each in documents]
