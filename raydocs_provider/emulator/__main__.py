@@ -7,36 +7,13 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from raydocs_provider.emulator.options import CHOICES, GENERATIONS, EmulatorOptions, Span, Token
+from raydocs_provider.emulator.options import CHOICES, GENERATIONS, Behaviour, EmulatorOptions, Span, Token
 
 T = TypeVar("T")
-
-# The switches that are on or off, and what `on` means.
-_SWITCHES = {
-    "provenance": "runs carry config_hash and document_refs",
-    "session_status": "sessions have a status",
-    "summaries": "leave data and audit out of the runs inside a session or a list",
-    "dedup": "identical bytes in a workspace are one document (200 instead of 201)",
-    "vapor_real": "answer signed URLs like stock Laravel Vapor: 201, header values as lists, Host, bucket, uuid",
-    "run_as_job": "starting a run answers {message, job_id}",
-    "bare_lists": "workspaces, results and chunks are bare arrays",
-    "error_field": "a failed run says why under error",
-    "failed_run_without_parse": "a document that cannot be parsed gets a failed run instead of none",
-    "shuffle_batch": "batch create answers in another order than the files were given",
-    "workspace_uuids": "workspaces have UUIDs instead of numbers",
-    "microseconds": "timestamps have a fraction",
-    "write_implies_read": "a -write ability includes its -read",
-}
-_WORDS = {
-    "runs_while_parsing": "what a session shows of a run while its documents are parsed",
-    "first_status": "what a run is called before it is processed",
-    "document_fields": "workspace: mime, sha256, parsings; session: mime_type, extraction_session_id",
-    "document_words": "how the states of a document are spelt",
-    "audit": "where a run says why: reasoning (with confidence), audit_data (with sources), or both",
-}
 
 
 def _readable(read: Callable[[str], T]) -> Callable[[str], T]:
@@ -54,6 +31,7 @@ def _readable(read: Callable[[str], T]) -> Callable[[str], T]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m raydocs_provider.emulator",
+        usage="%(prog)s [options]",
         description="A local Raydocs to test against. The first line of its output is its URL.",
         argument_default=argparse.SUPPRESS,
     )
@@ -97,11 +75,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=list(GENERATIONS),
         help="which of the published generations of the API to be (default seed); it sets the switches below",
     )
-    switches = parser.add_argument_group("switches, each with a --no- form")
-    for name, what in _SWITCHES.items():
-        switches.add_argument(f"--{name.replace('_', '-')}", action=argparse.BooleanOptionalAction, help=what)
-    for name, what in _WORDS.items():
-        switches.add_argument(f"--{name.replace('_', '-')}", choices=CHOICES[name], help=what)
+    switches = parser.add_argument_group("switches, where the published pages disagree")
+    for switch in fields(Behaviour):
+        kind: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
+        if switch.name in CHOICES:
+            kind = {"choices": CHOICES[switch.name]}
+        switches.add_argument(f"--{switch.name.replace('_', '-')}", help=switch.metadata["meaning"], **kind)
     parser.epilog = (
         "Errors that come and go, such as a gateway's HTML 502, an answer lost after the effect, a cut or slow "
         "connection, are faults: POST them to /__emulator__/faults (with --admin)."

@@ -8,10 +8,10 @@ The published pages describe three generations of the API that disagree. A gener
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 ABILITIES = frozenset(
     {
@@ -31,6 +31,7 @@ ABILITIES = frozenset(
 )
 
 Generation = Literal["seed", "new", "old"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,9 @@ class Span:
         """Read ``2``, ``0.5`` or ``1-3``."""
         if isinstance(text, Span):
             return text
-        low, dash, high = str(text).partition("-")
+        if not isinstance(text, str):
+            return cls(text, text)
+        low, dash, high = text.partition("-")
         return cls(float(low), float(high) if dash else float(low))
 
 
@@ -103,54 +106,48 @@ def fraction(*key: object) -> float:
     return int.from_bytes(digest) / 2**64
 
 
+def _switch(default: T, meaning: str) -> T:
+    return field(default=default, metadata={"meaning": meaning})
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """
-    The switches on which the pages disagree. The defaults are the ``seed`` generation.
+    The switches on which the pages disagree; the defaults are the ``seed`` generation.
 
-    :param runs_while_parsing: what a session shows of a run whose documents are not parsed: ``hidden`` (no row, and
-        asking for a run is refused with 422), ``shown`` (as created) or ``deferred`` (``parsing_pending``).
-    :param first_status: what a run is called before it is processed.
-    :param document_fields: ``workspace`` has mime, sha256 and parsings; ``session`` has mime_type and
-        extraction_session_id.
-    :param document_words: how the states of a document are spelt.
-    :param audit: under which key a run says why: ``reasoning`` (with confidence), ``audit_data`` (with sources), or
-        ``both``.
-    :param provenance: runs carry config_hash and document_refs.
-    :param session_status: sessions have a ``status``.
-    :param summaries: runs inside a session or a list come without data and audit.
-    :param dedup: identical bytes in one workspace are one document.
-    :param vapor_real: the signed URL answer of stock Laravel Vapor: 201, header values as lists, Host, bucket, uuid.
-    :param run_as_job: starting a run answers ``{message, job_id}`` in place of the run.
-    :param bare_lists: workspaces, results and chunks are bare arrays instead of ``{"data": [...]}``.
-    :param error_field: a failed run says why under ``error``.
-    :param failed_run_without_parse: a document that cannot be parsed still gets a run, which failed.
-    :param shuffle_batch: batch create answers in another order than the files were given.
-    :param workspace_uuids: workspaces have UUIDs instead of numbers.
-    :param microseconds: timestamps have a fraction.
-    :param write_implies_read: a ``-write`` ability includes its ``-read``. The pages do not say so, but the cookbook
-        asks for write abilities alone and then reads.
+    What a switch means stands beside it, where ``--help`` finds it too.
     """
 
-    runs_while_parsing: Literal["hidden", "shown", "deferred"] = "hidden"
-    first_status: Literal["created", "pending"] = "created"
-    document_fields: Literal["workspace", "session"] = "workspace"
-    document_words: Literal["seed", "new", "old"] = "seed"
-    # The founding pages show both: the cookbook reads `reasoning` with confidence, the reference panel `audit_data`.
-    audit: Literal["both", "reasoning", "audit_data"] = "both"
-    provenance: bool = True
-    session_status: bool = True
-    summaries: bool = False
-    dedup: bool = False
-    vapor_real: bool = False
-    run_as_job: bool = False
-    bare_lists: bool = False
-    error_field: bool = True
-    failed_run_without_parse: bool = False
-    shuffle_batch: bool = False
-    workspace_uuids: bool = False
-    microseconds: bool = False
-    write_implies_read: bool = False
+    runs_while_parsing: Literal["hidden", "shown", "deferred"] = _switch(
+        "hidden",
+        "a run whose documents are still parsed: hidden (no row, and asking for a run is refused with 422), shown (as"
+        " created) or deferred (as parsing_pending)",
+    )
+    first_status: Literal["created", "pending"] = _switch("created", "what a run is called before it is processed")
+    document_fields: Literal["workspace", "session"] = _switch(
+        "workspace", "workspace: mime, sha256, parsings; session: mime_type, extraction_session_id"
+    )
+    document_words: Literal["seed", "new", "old"] = _switch("seed", "how the states of a document are spelt")
+    # The founding pages show both: the cookbook reads `reasoning`, the reference panel has `audit_data`.
+    audit: Literal["both", "reasoning", "audit_data"] = _switch(
+        "both", "where a run says why: reasoning (with confidence), audit_data (with sources), or both"
+    )
+    provenance: bool = _switch(True, "runs carry config_hash and document_refs")
+    session_status: bool = _switch(True, "sessions have a status")
+    summaries: bool = _switch(False, "runs inside a session or a list come without data and audit")
+    dedup: bool = _switch(False, "identical bytes in a workspace are one document (200 instead of 201)")
+    vapor_real: bool = _switch(
+        False, "signed URLs are answered as stock Laravel Vapor does: 201, header values as lists, Host, bucket, uuid"
+    )
+    run_as_job: bool = _switch(False, "starting a run answers {message, job_id} in place of the run")
+    bare_lists: bool = _switch(False, "workspaces, results and chunks are bare arrays")
+    error_field: bool = _switch(True, "a failed run says why under error")
+    failed_run_without_parse: bool = _switch(False, "a document that cannot be parsed gets a failed run, not none")
+    shuffle_batch: bool = _switch(False, "batch create answers in another order than the files were given")
+    workspace_uuids: bool = _switch(False, "workspaces have UUIDs instead of numbers")
+    microseconds: bool = _switch(False, "timestamps have a fraction")
+    # The pages do not say so, but the cookbook asks for write abilities alone and then reads.
+    write_implies_read: bool = _switch(False, "a -write ability includes its -read")
 
 
 GENERATIONS: dict[Generation, Behaviour] = {
@@ -246,16 +243,12 @@ class EmulatorOptions:
 
 
 # The switches that take a word, and the words.
-CHOICES: dict[str, tuple[str, ...]] = {
-    "runs_while_parsing": ("hidden", "shown", "deferred"),
-    "first_status": ("created", "pending"),
-    "document_fields": ("workspace", "session"),
-    "document_words": get_args(Generation),
-    "audit": ("both", "reasoning", "audit_data"),
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    name: get_args(kind) for name, kind in get_type_hints(Behaviour).items() if kind is not bool
 }
 
 
-def _check_choices(switches: dict[str, Any]) -> None:
+def _check_choices(switches: Mapping[str, Any]) -> None:
     for name, value in switches.items():
         if name in CHOICES and value not in CHOICES[name]:
             raise ValueError(f"{name} is one of {', '.join(CHOICES[name])}, not {value!r}")

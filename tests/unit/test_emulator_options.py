@@ -44,6 +44,7 @@ def test_spans_are_read_as_people_write_them():
     assert Span.parse("2") == Span(2, 2)
     assert Span.parse("0.5-3") == Span(0.5, 3)
     assert Span.parse(0) == Span(0, 0)
+    assert Span.parse(0.00001) == Span(0.00001, 0.00001)
     for nonsense in ("3-1", "-1", "x", "inf"):
         with pytest.raises(ValueError):
             Span.parse(nonsense)
