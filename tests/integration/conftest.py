@@ -118,12 +118,15 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     Retries and waits at their fastest.
 
     Jitter draws its lowest, so a 5xx is repeated at once; a 429 that does not say for how long holds the budget back
-    for a moment only; a trigger's event leaves at once.
+    for a moment only; sessions are looked at many times a second; a trigger's event leaves at once.
     """
     from raydocs_provider.extraction import budget
+    from raydocs_provider.extraction.waiting import Pace
     from raydocs_provider.hooks import retrying
     from raydocs_provider.triggers import raydocs as triggers
 
+    expected_seconds, _, session_timeout = Pace.__init__.__defaults__ or ()
+    monkeypatch.setattr(Pace.__init__, "__defaults__", (expected_seconds, 0.05, session_timeout))
     monkeypatch.setattr(retrying.random, "random", lambda: 0.0)
     monkeypatch.setattr(budget, "_FIRST_PAUSE_SECONDS", 0.1)
     monkeypatch.setattr(triggers, "MIN_SECONDS_DEFERRED", 0.0)
@@ -168,6 +171,15 @@ def requests_to(emulator: Emulator) -> list[LoggedRequest]:
     with contextlib.suppress(urllib.error.HTTPError):
         urllib.request.urlopen(f"{emulator.url}/__emulator__/requests").close()  # not logged, and behind the others
     return emulator.requests()
+
+
+def copies(folder: Path, number: int, original: Path = GOOD[0]) -> list[Path]:
+    """Documents with the same text and different bytes."""
+    content = original.read_bytes()
+    made = [folder / f"copy_{each:03}{original.suffix}" for each in range(number)]
+    for each, path in enumerate(made):
+        path.write_bytes(content + f"\n% copy {each}\n".encode())
+    return made
 
 
 def count(emulator: Emulator, method: str, path: str) -> int:

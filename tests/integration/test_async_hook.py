@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
 import time
 import warnings
 from collections.abc import Callable
@@ -262,8 +261,8 @@ async def test_slow_storage_does_not_block_the_loop(
     ticking = asyncio.create_task(tick())
     await watcher.recall()
     async with RaydocsAsyncHook(connection) as entered:
-        assert await watcher.watch(entered, time.time() + 30, patient=True)
+        assert await watcher.watch(entered, stop_at=time.time() + 30)
     ticking.cancel()
-    assert len(os.listdir(tmp_path / "results")) == 2
+    assert len(list((tmp_path / "results").iterdir())) == 2
     # A blocking call would have stopped the ticking for its 300 ms, and there were six of them.
     assert longest < 0.3
