@@ -91,6 +91,7 @@ class Result:
     error: str | None = None
     config_hash: str | None = None
     created_at: str | None = None
+    updated_at: str | None = None
     completed_at: str | None = None
 
     @property
@@ -107,6 +108,7 @@ class Session:
     name: str | None = None
     template_id: str | None = None
     status: str | None = None
+    created_at: str | None = None
     documents: Sequence[Document] = ()
     results: Sequence[Result] = ()
 

@@ -145,6 +145,7 @@ def result(body: JSON) -> Result:
         error=_error_text(found.get("error")),
         config_hash=_text(found.get("config_hash")),
         created_at=_text(found.get("created_at")),
+        updated_at=_text(found.get("updated_at")),
         completed_at=_text(found.get("completed_at")),
     )
 
@@ -181,6 +182,7 @@ def session(body: JSON) -> Session:
         name=_text(found.get("name")),
         template_id=_text(found.get("extraction_template_id")),
         status=_status(found.get("status")),
+        created_at=_text(found.get("created_at")),
         documents=tuple(document(row) for row in _objects(found.get("documents"))),
         results=tuple(result(row) for row in _objects(found.get("results"))),
     )

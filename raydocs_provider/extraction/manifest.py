@@ -44,6 +44,7 @@ class DocumentRecord:
     :param sha256: of the bytes that were uploaded; None if they never were.
     :param key: upload key, needed until the session exists.
     :param session_id: the paid session.
+    :param submitted_at: when the session was paid for, in epoch seconds.
     :param result_id: the run that was read, once extracted.
     :param stage: for a failed document, the step that failed: ``input``, ``upload``, ``submit``, ``parsing``,
         ``extraction`` or ``waiting``.
@@ -57,6 +58,7 @@ class DocumentRecord:
     size: int | None = None
     key: str | None = None
     session_id: str | None = None
+    submitted_at: float | None = None
     result_id: str | None = None
     stage: str | None = None
     code: str | None = None

@@ -38,7 +38,15 @@ def settle_known(
         if record.state not in (FOUND, UPLOADED) or record.sha256 is None:
             settled.append(record)
         elif session_id is not None and (session_id not in submissions.failed or not retry_failed):
-            settled.append(replace(record, state=SUBMITTED, key=None, session_id=session_id))
+            settled.append(
+                replace(
+                    record,
+                    state=SUBMITTED,
+                    key=None,
+                    session_id=session_id,
+                    submitted_at=submissions.submitted_at,
+                )
+            )
         elif session_id is None and record.sha256 in submissions.ambiguous and on_ambiguous_submit == "fail":
             reason = (
                 "An earlier attempt was cut off while submitting this document: a session may exist and be billed. "

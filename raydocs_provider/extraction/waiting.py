@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import heapq
 from bisect import insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import inf
 
 from raydocs_provider.api.models import (
     DOCUMENT_STATUSES,
     FAILED,
+    PARSING_STATUSES,
     RESULT_COMPLETED,
     RESULT_STATUSES,
     SESSION_STATUSES,
@@ -63,9 +66,18 @@ def newest_run(results: Sequence[Result]) -> Result | None:
     """The run that counts: the newest by creation time, the last of the list where times are missing or equal."""
     newest: Result | None = None
     for result in results:
-        if newest is None or (result.created_at or "") >= (newest.created_at or ""):
+        if newest is None or _moment(result.created_at) >= _moment(newest.created_at):
             newest = result
     return newest
+
+
+def _moment(text: str | None) -> datetime:
+    # With and without fraction or offset: as text they would not sort by time.
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def unknown_statuses(session: Session) -> set[str]:
@@ -76,9 +88,32 @@ def unknown_statuses(session: Session) -> set[str]:
         for document in session.documents
         if document.status and document.status not in DOCUMENT_STATUSES
     }
+    unknown |= {
+        f"parsing '{parsing.status}'"
+        for document in session.documents
+        for parsing in document.parsings
+        if parsing.status and parsing.status not in PARSING_STATUSES
+    }
     if session.status and session.status not in SESSION_STATUSES:
         unknown.add(f"session '{session.status}'")
     return unknown
+
+
+def server_seconds(session: Session) -> float | None:
+    """
+    How long a finished session took, by the server's own clock; None where it does not say.
+
+    The time of a look says less: it is later than the end, by as much as the looks were behind.
+    """
+    run = newest_run(session.results)
+    if run is None or not run.finished:
+        return None
+    try:
+        began = datetime.fromisoformat(session.created_at or "")
+        ended = datetime.fromisoformat(run.completed_at or run.updated_at or "")
+        return max(0.0, (ended - began).total_seconds())
+    except (ValueError, TypeError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +123,12 @@ class Pace:
 
     :param expected_seconds: how long an extraction usually takes, until the first ones have told.
     :param poll_min: shortest time between two looks at the same session.
-    :param poll_max: longest time between two looks at the same session.
     :param session_timeout: a session still unfinished this long after its submission counts as failed; it goes on,
         and is billed, at Raydocs. None: only the deadline of the task ends it.
     """
 
     expected_seconds: float = 30.0
     poll_min: float = 5.0
-    poll_max: float = 60.0
     session_timeout: float | None = None
 
 
@@ -103,20 +136,25 @@ class Waiting:
     """
     The open sessions of one task and when each is worth a look.
 
-    :param session_ids: the sessions to wait for.
-    :param submitted_at: when they were submitted, in the same clock as every ``now``.
+    Looks cost budget, so how often a session is looked at depends on the *round*: the seconds it takes to look at every
+    open session once, whoever waits for it. While the round is short, nothing is gained by patience and a session is
+    seen within ``poll_min`` of its end. When it is long, the first look comes when the session is probably done, and no
+    second one before the others have had their turn.
+
+    :param submitted_at: when each session was submitted, in the same clock as every ``now``.
     """
 
-    def __init__(self, session_ids: Iterable[str], submitted_at: float, pace: Pace) -> None:
+    def __init__(self, submitted_at: Mapping[str, float], pace: Pace) -> None:
         self._pace = pace
-        self._submitted_at = submitted_at
+        self.submitted_at = dict(submitted_at)
         self._durations: list[float] = []
-        ids = list(dict.fromkeys(session_ids))
-        self.open: set[str] = set(ids)
+        self.open: set[str] = set(submitted_at)
         self.outcomes: dict[str, Outcome] = {}
-        self._not_looked_at = ids[::-1]  # popped from the end, so in order
-        self._due: list[tuple[float, int, str]] = []
+        # The oldest is last, to be popped first.
+        self._not_looked_at = sorted(submitted_at, key=lambda session_id: -submitted_at[session_id])
+        self._looked_at: list[tuple[float, int, str]] = []
         self._sequence = 0
+        self._scout: str | None = None
 
     @property
     def finished(self) -> bool:
@@ -124,66 +162,80 @@ class Waiting:
         return not self.open
 
     def expected_duration(self) -> float:
-        """How long a session probably takes: what four out of five of the finished ones took at most."""
+        """How long a session probably takes: what four out of five of the extracted ones took at most."""
         if not self._durations:
             return self._pace.expected_seconds
         return self._durations[int(0.8 * (len(self._durations) - 1))]
 
-    def next_look(self, now: float) -> tuple[str, float] | None:
+    def next_look(self, now: float, round_seconds: float) -> tuple[str, float] | None:
         """
         Choose the session to look at next.
 
         Among those due, the one that is overdue the longest; nobody is looked at twice while another is overdue.
 
+        :param round_seconds: how long it takes at the moment to look at every open session once.
         :returns: the session and how many seconds to wait before looking, 0 if it is due; None if all are finished.
         """
         while self._not_looked_at and self._not_looked_at[-1] not in self.open:
             self._not_looked_at.pop()
-        while self._due and self._due[0][2] not in self.open:
-            heapq.heappop(self._due)
-        first_due = self._submitted_at + self.expected_duration()
-        if self._not_looked_at and (not self._due or first_due <= self._due[0][0]):
-            return self._not_looked_at[-1], max(0.0, first_due - now)
-        if self._due:
-            return self._due[0][2], max(0.0, self._due[0][0] - now)
-        return None
+        while self._looked_at and self._looked_at[0][2] not in self.open:
+            heapq.heappop(self._looked_at)
+        due = self._looked_at[0][0] if self._looked_at else inf
+        if self._not_looked_at:
+            session_id = self._not_looked_at[-1]
+            slack = 0.0 if self._is_scout(session_id) else 2 * round_seconds
+            pause = min(self.expected_duration(), max(self._pace.poll_min, slack))
+            if (first_due := self.submitted_at[session_id] + pause) <= due:
+                return session_id, max(0.0, first_due - now)
+        return (self._looked_at[0][2], max(0.0, due - now)) if self._looked_at else None
 
-    def record_unfinished(self, session_id: str, now: float, random: float) -> None:
+    def record_unfinished(self, session_id: str, now: float, round_seconds: float, random: float) -> None:
         """
         Note that a session was looked at and goes on (or that the look failed), and say when to look again.
 
-        The longer it has been going on, the longer the pause: a quarter of its age, within ``poll_min`` and
-        ``poll_max``, with jitter so that sessions that were submitted together do not stay in step.
+        After a quarter of its age, but within one and two rounds; with jitter, so that sessions that were submitted
+        together do not stay in step.
 
         :param random: a number in [0, 1).
         """
         self._forget(session_id)
-        age = max(0.0, now - self._submitted_at)
+        age = max(0.0, now - self.submitted_at[session_id])
         if self._pace.session_timeout is not None and age >= self._pace.session_timeout:
             reason = f"Not finished {age:.0f} s after its submission. It goes on, and is billed, at Raydocs."
             self.record_outcome(session_id, Outcome(manifest.FAILED, None, None, "waiting", "session_timeout", reason))
             return
-        pause = min(self._pace.poll_max, max(self._pace.poll_min, 0.25 * age))
+        pause = age / 4
+        if not self._is_scout(session_id):
+            pause = min(max(pause, round_seconds), 2 * round_seconds)
         pause = max(self._pace.poll_min, pause * (0.75 + 0.5 * random))
         self._sequence += 1
-        heapq.heappush(self._due, (now + pause, self._sequence, session_id))
+        heapq.heappush(self._looked_at, (now + pause, self._sequence, session_id))
 
-    def record_outcome(self, session_id: str, outcome: Outcome, *, now: float | None = None) -> None:
+    def record_outcome(self, session_id: str, outcome: Outcome, seconds: float | None = None) -> None:
         """
         Note how a session ended.
 
-        :param now: when it was found; given, its duration teaches when the others are probably done.
+        :param seconds: how long it took, if that is known. Extracted sessions teach when the others are probably done;
+            a document that cannot be read fails at once and teaches nothing.
         """
         if session_id not in self.open:
             return
         self._forget(session_id)
         self.open.discard(session_id)
         self.outcomes[session_id] = outcome
-        if now is not None:
-            insort(self._durations, max(0.0, now - self._submitted_at))
+        if seconds is not None and outcome.state == manifest.EXTRACTED:
+            insort(self._durations, seconds)
+
+    def _is_scout(self, session_id: str) -> bool:
+        """Until one session has told how long they take, the first one is watched closely, whatever was expected."""
+        if self._durations:
+            return False
+        if self._scout not in self.open:
+            self._scout = session_id
+        return session_id == self._scout
 
     def _forget(self, session_id: str) -> None:
         if self._not_looked_at and self._not_looked_at[-1] == session_id:
             self._not_looked_at.pop()
-        elif self._due and self._due[0][2] == session_id:
-            heapq.heappop(self._due)
+        elif self._looked_at and self._looked_at[0][2] == session_id:
+            heapq.heappop(self._looked_at)

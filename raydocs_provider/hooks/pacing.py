@@ -12,16 +12,19 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from airflow.providers.common.compat.sdk import Stats
 
 from raydocs_provider.api.requests import ApiRequest
 from raydocs_provider.api.responses import parse_retry_after
-from raydocs_provider.extraction.budget import Budget, Ticket, Urgency
+from raydocs_provider.extraction.budget import WINDOW_SECONDS, Budget, Ticket, Urgency
+from raydocs_provider.extraction.waiting import Waiting
 from raydocs_provider.hooks.connection import ConnectionSettings
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ class Pacer:
         self._shared = shared
         self._lock = threading.Lock()
         self._announced_at = float("-inf")
+        self._waitings: WeakSet[Waiting] = WeakSet()
         self.requests = 0
         self.waited_seconds = 0.0
 
@@ -91,6 +95,20 @@ class Pacer:
                 self._budget.refuse(time.monotonic(), parse_retry_after(headers.get("Retry-After"), now))
             else:
                 self._budget.accept(time.monotonic(), int(limit) if limit.isdecimal() and limit.isascii() else None)
+
+    @contextmanager
+    def watching(self, waiting: Waiting) -> Iterator[None]:
+        """Count the open sessions of a wait among those that share this budget."""
+        self._waitings.add(waiting)
+        try:
+            yield
+        finally:
+            self._waitings.discard(waiting)
+
+    def round_seconds(self) -> float:
+        """How long it takes to look at every open session of this process once."""
+        still_open = sum(len(waiting.open) for waiting in list(self._waitings))
+        return still_open * WINDOW_SECONDS / self._budget.allowance
 
     def describe(self) -> str:
         """Requests of the last minute over the allowance, such as ``61/100``."""

@@ -126,7 +126,9 @@ def create_sessions(
     log.info("Submitted %d document(s) to template %s.", len(sessions), template_id)
     left = iter(session_ids)
     return [
-        replace(record, state=SUBMITTED, key=None, session_id=next(left)) if record.state == UPLOADED else record
+        replace(record, state=SUBMITTED, key=None, session_id=next(left), submitted_at=round(now, 1))
+        if record.state == UPLOADED
+        else record
         for record in records
     ]
 

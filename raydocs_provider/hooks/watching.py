@@ -17,20 +17,22 @@ from asgiref.sync import sync_to_async
 
 from raydocs_provider.api import requests as endpoints
 from raydocs_provider.exceptions import RaydocsApiError, RaydocsNotFoundError
-from raydocs_provider.extraction.manifest import EXTRACTED, FAILED, Manifest, Outcome, apply_outcomes
+from raydocs_provider.extraction.manifest import EXTRACTED, FAILED, SUBMITTED, Manifest, Outcome, apply_outcomes
 from raydocs_provider.extraction.spool import Spool
-from raydocs_provider.extraction.waiting import Pace, Waiting, judge, newest_run, unknown_statuses
+from raydocs_provider.extraction.waiting import Pace, Waiting, judge, newest_run, server_seconds, unknown_statuses
+from raydocs_provider.hooks.pacing import Pacer, pacer_for
 from raydocs_provider.hooks.raydocs_async import RaydocsAsyncHook
 
 # Each look is itself repeated by the hook, so this many in a row is an outage of a quarter of an hour, not a hiccup.
 MAX_FAILED_LOOKS_IN_A_ROW = 5
 _SECONDS_BETWEEN_REPORTS = 30.0
+_SECONDS_BETWEEN_SIGNS_OF_LIFE = 600.0
 
 
 def start_waiting(manifest: Manifest, pace: Pace, now: float) -> Waiting:
     """The sessions of a manifest that are still open."""
-    session_ids = [record.session_id for record in manifest.in_state("submitted") if record.session_id]
-    return Waiting(session_ids, manifest.submitted_at or now, pace)
+    submitted = manifest.in_state(SUBMITTED)
+    return Waiting({record.session_id: record.submitted_at or now for record in submitted if record.session_id}, pace)
 
 
 class Watcher:
@@ -50,7 +52,7 @@ class Watcher:
         self._total = len(waiting.open)
         self._unknown_seen: set[str] = set()
         self._failed_looks = 0
-        self._reported: tuple[float, int] = (0.0, 0)
+        self._reported: tuple[float, int] = (time.time(), 0)
 
     @property
     def manifest(self) -> Manifest:
@@ -75,20 +77,22 @@ class Watcher:
         :raises RaydocsApiError: when the token is refused, or looks keep failing. No document is counted as failed
             for that.
         """
-        # Looking takes time itself, so what is due is told by a clock that stops at `due_by`.
-        while (look := self._waiting.next_look(at := min(time.time(), due_by))) is not None:
-            session_id, delay = look
-            now = time.time()
-            if at + delay > due_by or now >= stop_at:
-                self._report(now)
-                return False
-            # Even a look that is due yields to the loop, which other triggers share.
-            await asyncio.sleep(max(0.0, min(at + delay, stop_at) - now))
-            await self._look(hook, session_id)
-            self._report(time.time())
+        pacer = pacer_for(await hook.get_settings())
+        with pacer.watching(self._waiting):
+            # Looking takes time itself, so what is due is told by a clock that stops at `due_by`.
+            while (look := self._waiting.next_look(at := min(time.time(), due_by), pacer.round_seconds())) is not None:
+                session_id, delay = look
+                now = time.time()
+                if at + delay > due_by or now >= stop_at:
+                    self._report(now, pacer)
+                    return False
+                # Even a look that is due yields to the loop, which other triggers share.
+                await asyncio.sleep(max(0.0, min(at + delay, stop_at) - now))
+                await self._look(hook, session_id, pacer)
+                self._report(time.time(), pacer)
         return True
 
-    async def _look(self, hook: RaydocsAsyncHook, session_id: str) -> None:
+    async def _look(self, hook: RaydocsAsyncHook, session_id: str, pacer: Pacer) -> None:
         try:
             session = await hook.call(endpoints.get_session(session_id))
             outcome = judge(session)
@@ -108,25 +112,34 @@ class Watcher:
             if not problem.repeatable or self._failed_looks >= MAX_FAILED_LOOKS_IN_A_ROW:
                 raise
             self._log.warning("%s The session is looked at again later.", problem)
-            self._waiting.record_unfinished(session_id, time.time(), random.random())
+            self._waiting.record_unfinished(session_id, time.time(), pacer.round_seconds(), random.random())
             return
         self._failed_looks = 0
         for status in sorted(unknown_statuses(session) - self._unknown_seen):
             self._unknown_seen.add(status)
             self._log.warning("Raydocs uses a status this version does not know: %s. Taken as not finished.", status)
+        now = time.time()
         if outcome is None:
-            self._waiting.record_unfinished(session_id, time.time(), random.random())
+            self._waiting.record_unfinished(session_id, now, pacer.round_seconds(), random.random())
         else:
-            self._waiting.record_outcome(session_id, outcome, now=time.time())
+            seconds = server_seconds(session)
+            if seconds is None:
+                seconds = now - self._waiting.submitted_at[session_id]
+            self._waiting.record_outcome(session_id, outcome, seconds)
 
-    def _report(self, now: float) -> None:
+    def _report(self, now: float, pacer: Pacer) -> None:
+        """One line when counts have changed, at a rate a person can follow, and one in ten minutes if they have not."""
         reported_at, reported = self._reported
-        done = self._total - len(self._waiting.open)
-        if done == reported or (self._waiting.open and now - reported_at < _SECONDS_BETWEEN_REPORTS):
+        still_open = len(self._waiting.open)
+        done = self._total - still_open
+        pause = _SECONDS_BETWEEN_REPORTS if done != reported else _SECONDS_BETWEEN_SIGNS_OF_LIFE
+        if now - reported_at < pause and (still_open or done == reported):
             return
+        rate = (done - reported) / max(1.0, now - reported_at)
         self._reported = (now, done)
         failed = sum(outcome.state == FAILED for outcome in self._waiting.outcomes.values())
-        self._log.info("%d of %d session(s) finished, %d of them failed.", done, self._total, failed)
+        left = f", about {math.ceil(still_open / rate / 60)} min left" if still_open and rate > 0 else ""
+        self._log.info("%d/%d done, %d failed%s, budget %s.", done, self._total, failed, left, pacer.describe())
 
 
 def run_watch(

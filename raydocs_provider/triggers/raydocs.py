@@ -30,7 +30,6 @@ class RaydocsSessionsTrigger(BaseTrigger):
     :param deadline: wall-clock time (epoch seconds) of the last look.
     :param expected_seconds: how long an extraction usually takes.
     :param poll_min: shortest time between two looks at the same session, in seconds.
-    :param poll_max: longest time between two looks at the same session, in seconds.
     :param session_timeout: seconds after which one session counts as failed; None leaves that to the deadline.
     """
 
@@ -42,7 +41,6 @@ class RaydocsSessionsTrigger(BaseTrigger):
         deadline: float,
         expected_seconds: float = 30.0,
         poll_min: float = 5.0,
-        poll_max: float = 60.0,
         session_timeout: float | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -51,7 +49,6 @@ class RaydocsSessionsTrigger(BaseTrigger):
         self.deadline = deadline
         self.expected_seconds = expected_seconds
         self.poll_min = poll_min
-        self.poll_max = poll_max
         self.session_timeout = session_timeout
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -62,7 +59,6 @@ class RaydocsSessionsTrigger(BaseTrigger):
             "deadline",
             "expected_seconds",
             "poll_min",
-            "poll_max",
             "session_timeout",
         )
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
@@ -97,7 +93,7 @@ class RaydocsSessionsTrigger(BaseTrigger):
         # because Airflow finds its way from there back to the loop; asyncio's own threads it does not know.
         spool = await sync_to_async(open_spool, thread_sensitive=False)(self.manifest.get("results_path"))
         manifest = await sync_to_async(load_manifest, thread_sensitive=False)(self.manifest, spool)
-        pace = Pace(self.expected_seconds, self.poll_min, self.poll_max, self.session_timeout)
+        pace = Pace(self.expected_seconds, self.poll_min, self.session_timeout)
         watcher = Watcher(manifest, start_waiting(manifest, pace, time.time()), spool, self.log)
         await watcher.recall()
         async with RaydocsAsyncHook(self.raydocs_conn_id) as hook:
