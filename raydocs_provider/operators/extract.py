@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, conf
+from airflow.providers.common.compat.sdk import conf
 
 from raydocs_provider.arguments import (
     FAIL,
@@ -20,7 +20,7 @@ from raydocs_provider.arguments import (
 )
 from raydocs_provider.exceptions import RaydocsError
 from raydocs_provider.operators.documents import RaydocsUploadOperator
-from raydocs_provider.triggers.events import BACKSTOP, BRIEF_LOOK_SECONDS
+from raydocs_provider.triggers.events import BACKSTOP, BRIEF_LOOK_SECONDS, push_manifest
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -229,13 +229,9 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
                 check_deadline(manifest, self.timeout)
             check_failures(manifest, self.on_partial_failure, self.max_failure_ratio)
         except RaydocsError:
-            self._push(context, written)
+            push_manifest(context, written)
             raise
         return written
-
-    def _push(self, context: Context, written: dict[str, Any]) -> None:
-        """Leave the manifest of a task that fails: Airflow pushes none then, and the documents are paid for."""
-        context["ti"].xcom_push(key=XCOM_RETURN_KEY, value=written)
 
     def on_kill(self) -> None:
         """Say what goes on at Raydocs, which has no request to cancel a session."""

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
-    XCOM_RETURN_KEY,
     AirflowSensorTimeout,
     BaseSensorOperator,
     PokeReturnValue,
@@ -18,7 +17,7 @@ from airflow.providers.common.compat.sdk import (
 
 from raydocs_provider.arguments import FAIL, WARN, require_choice, require_ratio, total_seconds
 from raydocs_provider.exceptions import RaydocsDeadlineError, RaydocsExtractionError
-from raydocs_provider.triggers.events import BACKSTOP, BRIEF_LOOK_SECONDS
+from raydocs_provider.triggers.events import BACKSTOP, BRIEF_LOOK_SECONDS, push_manifest
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -142,7 +141,7 @@ class RaydocsSessionsSensor(BaseSensorOperator):
             try:
                 check_deadline(manifest, self.timeout)
             except RaydocsDeadlineError as late:
-                self._push(context, written)
+                push_manifest(context, written)
                 raise AirflowSensorTimeout(str(late)) from late
         return self._conclude(context, manifest)
 
@@ -156,10 +155,6 @@ class RaydocsSessionsSensor(BaseSensorOperator):
         try:
             check_failures(manifest, self.on_partial_failure, self.max_failure_ratio)
         except RaydocsExtractionError:
-            self._push(context, written)
+            push_manifest(context, written)
             raise
         return written
-
-    def _push(self, context: Context, written: dict[str, Any]) -> None:
-        """Leave the manifest of a task that fails: Airflow pushes none then, and the documents are paid for."""
-        context["ti"].xcom_push(key=XCOM_RETURN_KEY, value=written)

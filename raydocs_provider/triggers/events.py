@@ -1,11 +1,14 @@
-"""When tasks defer, and what a trigger tells the task that goes on after it."""
+"""When tasks defer, what a trigger tells the task that goes on after it, and what a failing task leaves behind."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raydocs_provider import exceptions
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 # How long a deferrable task keeps its worker after submitting, in case the sessions end at once. Deferring and coming
 # back costs more than that, and a trigger must not fire within seconds (see MIN_SECONDS_DEFERRED).
@@ -31,3 +34,11 @@ def check_event(event: dict[str, Any] | None) -> tuple[dict[str, Any], bool]:
     if status not in ("finished", "deadline") or not isinstance(manifest, dict):
         raise exceptions.RaydocsError(f"The trigger sent an event this version does not know (status {status!r}).")
     return manifest, status == "finished"
+
+
+def push_manifest(context: Context, written: dict[str, Any]) -> None:
+    """Leave the manifest of a task that fails: Airflow pushes none then, and the documents are paid for."""
+    # Looked up here because it loads Airflow's database models, which parsing a Dag need not do.
+    from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY
+
+    context["ti"].xcom_push(key=XCOM_RETURN_KEY, value=written)
