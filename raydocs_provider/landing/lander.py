@@ -24,7 +24,7 @@ from typing import Any
 from raydocs_provider.exceptions import RaydocsLandingError
 from raydocs_provider.landing.rows import EXTRACTED, LandingDocument, LoadContext, rows_of
 from raydocs_provider.landing.tables import AUDIT, KEY, STATE, Column, Kind, LandingPlan, Table
-from raydocs_provider.landing.warehouses.base import Warehouse, quote
+from raydocs_provider.landing.warehouses.base import Warehouse, quote, quote_table
 
 # The number of a document in the load: joins its rows, and tells which of two deliveries of one document is later.
 _NUMBER = Column("_number", Kind.INTEGER)
@@ -114,7 +114,7 @@ class Lander:
         """Do the load, saying before each step what it is; the rows inserted go into ``rows``."""
         documents = self._plan.documents
         yield f"lock {self._plan.records.table}"
-        self._warehouse.lock(cursor, _quoted(self._plan.records.table))
+        self._warehouse.lock(cursor, quote_table(self._plan.records.table))
         for table in files:
             yield f"create or extend {table}"
             self._prepare(cursor, table)
@@ -136,14 +136,17 @@ class Lander:
         yield f"commit the rows of {self._plan.records.table}"
 
     def _prepare(self, cursor: Any, table: Table) -> None:
-        name = _quoted(table)
-        if not self._warehouse.exists(cursor, name):
+        name = quote_table(table)
+        known = self._warehouse.exists(cursor, name)
+        if not known:
             sql = f"CREATE TABLE IF NOT EXISTS {name} ({self._definitions(table.columns)})"
             self._warehouse.execute(cursor, sql)
         existing = self._warehouse.column_names(cursor, name)
         for column in table.columns:
             if column.name not in existing:
                 self._warehouse.execute(cursor, f"ALTER TABLE {name} ADD COLUMN {self._definitions([column])}")
+        if not known:
+            self._warehouse.index_key(cursor, table)
 
     def _definitions(self, columns: Iterable[Column]) -> str:
         return ", ".join(f"{quote(column.name)} {self._warehouse.types[column.kind]}" for column in columns)
@@ -163,14 +166,10 @@ def _replace(table: Table, stage: str, documents: str, *, every_state: bool) -> 
     source = ", ".join(
         [f"s.{quote(column.name)}" for column in table.own] + [f"d.{quote(column.name)}" for column in AUDIT]
     )
-    delete = f"DELETE FROM {_quoted(table)} WHERE {key} IN (SELECT {key} FROM {documents}{chosen})"  # noqa: S608
+    delete = f"DELETE FROM {quote_table(table)} WHERE {key} IN (SELECT {key} FROM {documents}{chosen})"  # noqa: S608
     insert = (
-        f"INSERT INTO {_quoted(table)} ({target}) SELECT {source} FROM {stage} s"  # noqa: S608
+        f"INSERT INTO {quote_table(table)} ({target}) SELECT {source} FROM {stage} s"  # noqa: S608
         f" JOIN {documents} d ON d.{number} = s.{number}"
         f" WHERE d.{number} IN (SELECT max({number}) FROM {documents}{chosen} GROUP BY {key})"
     )
     return delete, insert
-
-
-def _quoted(table: Table) -> str:
-    return ".".join(quote(part) for part in table.name)

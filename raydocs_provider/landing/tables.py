@@ -105,6 +105,11 @@ class Table:
         """All columns in the order they are created: the key, its own, the other audit columns."""
         return (KEY, *self.own, *AUDIT[1:])
 
+    @property
+    def key_index(self) -> str:
+        """What an index on the key is called: like no table of a plan, none of whose suffixes starts with ``_``."""
+        return _shorten(f"{self.name[-1]}{SEPARATOR}{KEY.name}")
+
     def __str__(self) -> str:
         return ".".join(self.name)
 
@@ -172,7 +177,6 @@ def plan_tables(schema: ExtractionSchema, table: str) -> LandingPlan:
     records = _plan_records(fields, (), (), (*parents, base), names)
     depth = max(inner.depth for inner in records.walk())
 
-    own_documents = (STATE, *(Column(name, Kind.TEXT) for name in ("stage", "code", "reason", "filename")))
     own_fields = (
         Column("group_name", Kind.TEXT),
         Column("field_name", Kind.TEXT),
@@ -183,11 +187,23 @@ def plan_tables(schema: ExtractionSchema, table: str) -> LandingPlan:
         Column("sources", Kind.JSON),
     )
     return LandingPlan(
-        documents=Table((*parents, _shorten(f"{base}{SEPARATOR}documents")), own_documents),
+        documents=plan_documents(table),
         records=records,
         fields=Table((*parents, _shorten(f"{base}{SEPARATOR}fields")), own_fields),
         depth=depth,
     )
+
+
+def plan_documents(table: str) -> Table:
+    """
+    Plan the ledger of a target. It is the same for all templates.
+
+    :param table: the target, as for `plan_tables`.
+    :raises RaydocsInputError: ``table`` is not such a name.
+    """
+    *parents, base = parse_table_name(table)
+    own = (STATE, *(Column(name, Kind.TEXT) for name in ("stage", "code", "reason", "filename")))
+    return Table((*parents, _shorten(f"{base}{SEPARATOR}documents")), own)
 
 
 def parse_table_name(table: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from raydocs_provider.landing.rows import Row
-from raydocs_provider.landing.tables import Column, Kind
+from raydocs_provider.landing.tables import Column, Kind, Table
 from raydocs_provider.landing.values import Cell
 
 
@@ -19,8 +19,8 @@ class Warehouse(ABC):
     """
     One engine behind the user's own Airflow connection.
 
-    Rows are encoded into files first, without a connection. Everything else happens in one `transaction`, whose
-    cursor is handed to all other methods. Tables are given by their quoted names.
+    Rows are encoded into files first, without a connection. Everything else happens in one `transaction` (or, for
+    looking only, in `reading`), whose cursor is handed to all other methods. Tables are given by their quoted names.
 
     :param hook: an Airflow ``DbApiHook``; asked for a connection once per transaction.
     """
@@ -41,6 +41,16 @@ class Warehouse(ABC):
         with closing(self._hook.get_conn()) as connection:
             yield self.begin(connection)
             connection.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[Any]:
+        """Connect for queries alone. Nothing is committed, and no writer has to wait."""
+        with closing(self._hook.get_conn()) as connection:
+            yield self.open_cursor(connection)
+
+    def open_cursor(self, connection: Any) -> Any:
+        """A cursor, after what the engine needs on every connection."""
+        return connection.cursor()
 
     @abstractmethod
     def begin(self, connection: Any) -> Any:
@@ -63,6 +73,15 @@ class Warehouse(ABC):
     def hint(self, error: BaseException) -> str:
         """The engine's code for its error, and what to do. Nothing of its message, which may quote values."""
 
+    @abstractmethod
+    def is_missing(self, error: BaseException) -> bool:
+        """Whether a query failed because its table, or the schema of it, does not exist."""
+
+    def fetch(self, cursor: Any, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query, as tuples whatever the extras of the connection make of them."""
+        cursor.execute(sql)
+        return [tuple(row.values() if isinstance(row, Mapping) else row) for row in cursor.fetchall()]
+
     def execute(self, cursor: Any, sql: str) -> int:
         """Execute a statement; for INSERT and DELETE the number of rows."""
         cursor.execute(sql)
@@ -74,6 +93,9 @@ class Warehouse(ABC):
     def exists(self, cursor: Any, table: str) -> bool:
         """Whether the table is known to exist; False where it does no harm to try and create it."""
         return False
+
+    def index_key(self, cursor: Any, table: Table) -> None:  # noqa: B027, some are faster without
+        """Index a table by document key, if that was not done, where it saves a load from reading all of the table."""
 
     def column_names(self, cursor: Any, table: str) -> frozenset[str]:
         """The columns of an existing table."""
@@ -90,6 +112,11 @@ class Warehouse(ABC):
 def quote(name: str) -> str:
     """An identifier as standard SQL takes it, whatever is in it."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def quote_table(table: Table) -> str:
+    """The name of a table with each of its parts quoted."""
+    return ".".join(quote(part) for part in table.name)
 
 
 def text_of_cell(cell: Cell) -> str | None:

@@ -34,16 +34,20 @@ class DuckDBWarehouse(Warehouse):
     }
     modules: ClassVar = ("duckdb", "_duckdb")
 
-    def begin(self, connection: Any) -> Any:
+    def open_cursor(self, connection: Any) -> Any:
         """
-        Leave autocommit; the connection is its own cursor.
+        The connection is its own cursor.
 
         :raises RaydocsInputError: the database is in memory, so that all rows would be gone with the connection.
         """
         in_memory = "SELECT 1 FROM duckdb_databases() WHERE database_name = current_database() AND path IS NULL"
         if connection.execute(in_memory).fetchone():
             raise RaydocsInputError("This DuckDB connection is in memory; give it the path of a file as its host.")
-        return connection.begin()
+        return connection
+
+    def begin(self, connection: Any) -> Any:
+        """Leave autocommit."""
+        return self.open_cursor(connection).begin()
 
     def execute(self, cursor: Any, sql: str) -> int:
         """DuckDB answers INSERT and DELETE with a row that holds the count, and has no ``rowcount``."""
@@ -62,6 +66,10 @@ class DuckDBWarehouse(Warehouse):
             "auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
             f"allow_quoted_nulls = false, parallel = false, max_line_size = {_MAX_LINE_BYTES})"
         )
+
+    def is_missing(self, error: BaseException) -> bool:
+        """Told by the class: a table and its schema are all that a query of ours can miss in the catalog."""
+        return type(error).__name__ == "CatalogException"
 
     def hint(self, error: BaseException) -> str:
         """DuckDB has no error codes, only classes."""

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from raydocs_provider.landing.rows import Row
-from raydocs_provider.landing.tables import Column, Kind
-from raydocs_provider.landing.warehouses.base import Warehouse, quote, text_of_cell
+from raydocs_provider.landing.tables import KEY, Column, Kind, Table
+from raydocs_provider.landing.warehouses.base import Warehouse, quote, quote_table, text_of_cell
 
 _CHUNK_BYTES = 1 << 20
 
@@ -50,6 +50,12 @@ class PostgresWarehouse(Warehouse):
         cursor.execute("SELECT 1 WHERE to_regclass(%s) IS NOT NULL", (table,))
         return bool(cursor.rowcount)
 
+    def index_key(self, cursor: Any, table: Table) -> None:
+        """The index goes into the schema of its table."""
+        cursor.execute(
+            f"CREATE INDEX IF NOT EXISTS {quote(table.key_index)} ON {quote_table(table)} ({quote(KEY.name)})"
+        )
+
     def encode(self, row: Row) -> str:
         r"""COPY's text format: before version 18 a line ``\.`` inside of a value could end a CSV."""
         return "\t".join([_escape(text_of_cell(cell)) for cell in row]) + "\n"
@@ -65,10 +71,19 @@ class PostgresWarehouse(Warehouse):
                 while chunk := rows.read(_CHUNK_BYTES):
                     copy.write(chunk)
 
+    def is_missing(self, error: BaseException) -> bool:
+        """undefined_table, which a missing schema gives as well."""
+        return _sqlstate(error) == "42P01"
+
     def hint(self, error: BaseException) -> str:
         """The SQLSTATE, and what to do about those that a person has to act on."""
-        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+        state = _sqlstate(error)
         return f"{state} ({_HINTS[state]})" if state in _HINTS else state
+
+
+def _sqlstate(error: BaseException) -> str:
+    """As psycopg 3 or psycopg2 has it; empty where the server said nothing."""
+    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
 
 
 def _escape(text: str | None) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from raydocs_provider.landing.rows import Row
-from raydocs_provider.landing.tables import Column, Kind
-from raydocs_provider.landing.warehouses.base import Warehouse, text_of_cell
+from raydocs_provider.landing.tables import KEY, Column, Kind, Table
+from raydocs_provider.landing.warehouses.base import Warehouse, quote, text_of_cell
 
 
 class SqliteWarehouse(Warehouse):
@@ -31,13 +31,24 @@ class SqliteWarehouse(Warehouse):
     }
     modules: ClassVar = ("sqlite3",)
 
-    def begin(self, connection: Any) -> Any:
-        """Take the module's own transactions, which do not cover DDL, out of the way; wait for other writers."""
-        connection.isolation_level = None
+    def open_cursor(self, connection: Any) -> Any:
+        """Wait for other writers: a large load keeps readers out as well."""
         cursor = connection.cursor()
         cursor.execute("PRAGMA busy_timeout = 60000")
+        return cursor
+
+    def begin(self, connection: Any) -> Any:
+        """Take the module's own transactions, which do not cover DDL, out of the way."""
+        connection.isolation_level = None
+        cursor = self.open_cursor(connection)
         cursor.execute("BEGIN IMMEDIATE")
         return cursor
+
+    def index_key(self, cursor: Any, table: Table) -> None:
+        """The name of the index takes the database, the name of the table does not."""
+        *database, name = table.name
+        index = ".".join(map(quote, (*database, table.key_index)))
+        cursor.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {quote(name)} ({quote(KEY.name)})")
 
     def encode(self, row: Row) -> str:
         """A JSON array."""
@@ -49,6 +60,10 @@ class SqliteWarehouse(Warehouse):
         places = ", ".join("?" * len(columns))
         with file.open(encoding="utf-8", newline="\n") as lines:
             cursor.executemany(f"INSERT INTO {table} VALUES ({places})", map(json.loads, lines))  # noqa: S608
+
+    def is_missing(self, error: BaseException) -> bool:
+        """Only the message tells."""
+        return str(error).startswith("no such table: ")
 
     def hint(self, error: BaseException) -> str:
         """SQLite reports all mistakes as one code; only the one about names says nothing about values."""

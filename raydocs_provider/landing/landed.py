@@ -1,0 +1,73 @@
+"""Which documents a warehouse already holds, so that nobody pays for extracting them again."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from raydocs_provider.exceptions import RaydocsLandingError
+from raydocs_provider.landing.rows import EXTRACTED
+from raydocs_provider.landing.tables import plan_documents
+from raydocs_provider.landing.warehouses.base import Warehouse, quote_table
+
+log = logging.getLogger(__name__)
+
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+# Bounds the statement, about 33 KB, and what one answer holds.
+_PORTION = 500
+
+
+def find_landed(
+    warehouse: Warehouse, table: str, template_id: str, template_hash: str, sha256s: Collection[str]
+) -> frozenset[str]:
+    """
+    Find the documents that the ledger ``<table>__documents`` holds as landed with this version of the template.
+
+    A document whose last extraction failed is not among them, nor is one that was landed with another version.
+
+    :param table: the target of the load, as for `plan_tables`. As long as its ledger does not exist, nothing is
+        landed.
+    :param template_hash: the content hash of the template.
+    :param sha256s: of the documents in question. What is no hex SHA-256 is not landed.
+    :return: those of ``sha256s`` that are landed, as they were given.
+    :raises RaydocsInputError: ``table`` is no name of a table.
+    :raises RaydocsLandingError: the warehouse refused to be read. What is landed is unknown then.
+    """
+    ledger = plan_documents(table)
+    asked = sorted({sha256 for sha256 in sha256s if _SHA256.fullmatch(sha256)})
+    if not asked:
+        return frozenset()
+    with warehouse.reading() as cursor:
+        try:
+            version = (template_id, template_hash)
+            landed = {
+                sha256
+                for start in range(0, len(asked), _PORTION)
+                for sha256, *of in _read(warehouse, cursor, quote_table(ledger), asked[start : start + _PORTION])
+                if tuple(of) == version
+            }
+            return frozenset(sha256 for sha256 in asked if sha256.lower() in landed)
+        except Exception as error:
+            if warehouse.is_missing(error):
+                log.info("%s does not exist yet: no document is landed.", ledger)
+                return frozenset()
+            explanation = warehouse.explain(error)
+            if explanation is None:
+                raise
+    # Not in the handler: the engine's error would be shown as this one's context.
+    raise RaydocsLandingError(f"The warehouse refused to read {ledger}: {explanation}.")
+
+
+def _read(warehouse: Warehouse, cursor: Any, ledger: str, sha256s: Sequence[str]) -> list[tuple[Any, ...]]:
+    """
+    SHA-256, template and template version of the landed ones.
+
+    The template is compared by the caller: so nothing but hex gets into the statement. Columns are qualified, because
+    SQLite takes a quoted name that is no column for a text.
+    """
+    portion = ", ".join(f"'{sha256.lower()}'" for sha256 in sha256s)
+    columns = "d._document_sha256, d._template_id, d._template_hash"
+    sql = f"SELECT {columns} FROM {ledger} d WHERE d.state = '{EXTRACTED}' AND d._document_sha256 IN ({portion})"  # noqa: S608
+    return warehouse.fetch(cursor, sql)
