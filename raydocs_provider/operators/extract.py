@@ -116,7 +116,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
             async_hook = RaydocsAsyncHook(self.raydocs_conn_id, settings)
             finished = run_watch(watcher, async_hook, due_by=due_by, stop_at=until)
         except RaydocsError:
-            self._push(context, dump_manifest(watcher.manifest, spool))
+            push_manifest(context, dump_manifest(watcher.manifest, spool))
             raise
         manifest = watcher.manifest
         written = dump_manifest(manifest, spool)
@@ -206,7 +206,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
             written, finished = check_event(event)
         except RaydocsError:
             if isinstance(event, dict) and isinstance(event.get("manifest"), dict):
-                self._push(context, event["manifest"])
+                push_manifest(context, event["manifest"])
             raise
         manifest = load_manifest(written, open_spool(written.get("results_path")))
         return self._conclude(context, written, manifest, finished)
