@@ -150,8 +150,8 @@ class Waiting:
         self._durations: list[float] = []
         self.open: set[str] = set(submitted_at)
         self.outcomes: dict[str, Outcome] = {}
-        # The oldest is last, to be popped first.
-        self._not_looked_at = sorted(submitted_at, key=lambda session_id: -submitted_at[session_id])
+        # The oldest is last, to be popped first; of those submitted together, the first of the batch.
+        self._not_looked_at = sorted(submitted_at, key=lambda session_id: submitted_at[session_id])[::-1]
         self._looked_at: list[tuple[float, int, str]] = []
         self._sequence = 0
         self._scout: str | None = None
@@ -193,7 +193,7 @@ class Waiting:
         """
         Note that a session was looked at and goes on (or that the look failed), and say when to look again.
 
-        After a quarter of its age, but within one and two rounds; with jitter, so that sessions that were submitted
+        After a quarter of its age, but within one and two rounds, the scout sooner; with jitter, so that those submitted
         together do not stay in step.
 
         :param random: a number in [0, 1).
@@ -204,9 +204,8 @@ class Waiting:
             reason = f"Not finished {age:.0f} s after its submission. It goes on, and is billed, at Raydocs."
             self.record_outcome(session_id, Outcome(manifest.FAILED, None, None, "waiting", "session_timeout", reason))
             return
-        pause = age / 4
-        if not self._is_scout(session_id):
-            pause = min(max(pause, round_seconds), 2 * round_seconds)
+        at_least = 0.0 if self._is_scout(session_id) else round_seconds
+        pause = min(max(age / 4, at_least), 2 * round_seconds)
         pause = max(self._pace.poll_min, pause * (0.75 + 0.5 * random))
         self._sequence += 1
         heapq.heappush(self._looked_at, (now + pause, self._sequence, session_id))
