@@ -33,14 +33,15 @@ class FinishedRun:
     metadata: list[str]
 
 
-@pytest.fixture(scope="session")
+# Not scope="session": it would go on beside the tests of the other folders.
+@pytest.fixture(scope="package")
 def airflow_stack() -> Iterator[AirflowStack]:
     stack = AirflowStack(ROOT / "example_dags", dag_ids=[DAG_ID], emulator_options=EMULATOR)
     with stack:
         yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def finished_run(airflow_stack: AirflowStack) -> FinishedRun:
     run_id = airflow_stack.client.trigger(DAG_ID)
     changes, metadata = [], []
