@@ -34,7 +34,7 @@ async def run_extraction(request: Request, backend: TheBackend, session: OwnedSe
     if not view.documents:
         raise invalid({"documents": ["The session has no documents."]})
     waiting = [each for each in view.documents if each.progress.ended_at is None]
-    if waiting and backend.behaviour.runs_while_parsing != "deferred":
+    if waiting and backend.behaviour.runs_while_parsing == "hidden":
         raise invalid({"documents": ["The documents of the session are not ready."]})
     if all(each.progress.stage is DocumentStage.FAILED for each in view.documents):
         raise invalid({"documents": ["The documents of the session could not be parsed."]})

@@ -158,6 +158,7 @@ def test_runs_can_be_shown_while_documents_are_parsed():
         client = Client(emulator)
         (session,) = client.batch(client.template())
         assert [run["status"] for run in client.look(session)["results"]] == ["created"]
+        assert client.post(f"/extractions/sessions/{session}/results")["status"] == "created"
         release()
         client.wait(session)
 
