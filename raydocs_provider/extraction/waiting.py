@@ -193,8 +193,8 @@ class Waiting:
         """
         Note that a session was looked at and goes on (or that the look failed), and say when to look again.
 
-        After a quarter of its age, but within one and two rounds, the scout sooner; with jitter, so that those submitted
-        together do not stay in step.
+        After a quarter of its age, but within one and two rounds, the scout sooner; with jitter, so that sessions that
+        were submitted together do not stay in step.
 
         :param random: a number in [0, 1).
         """
