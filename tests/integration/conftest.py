@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,8 +125,8 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     from raydocs_provider.hooks import retrying
     from raydocs_provider.triggers import raydocs as triggers
 
-    expected_seconds, _, session_timeout = Pace.__init__.__defaults__ or ()
-    monkeypatch.setattr(Pace.__init__, "__defaults__", (expected_seconds, 0.05, session_timeout))
+    quick = tuple(0.05 if each.name == "poll_min" else each.default for each in fields(Pace))
+    monkeypatch.setattr(Pace.__init__, "__defaults__", quick)
     monkeypatch.setattr(retrying.random, "random", lambda: 0.0)
     monkeypatch.setattr(budget, "_FIRST_PAUSE_SECONDS", 0.1)
     monkeypatch.setattr(triggers, "MIN_SECONDS_DEFERRED", 0.0)
