@@ -48,3 +48,18 @@ def require_text(value: object, name: str) -> str:
     if not text or text == "None":
         raise RaydocsInputError(f"{name} is empty ({value!r}). Check the template or the upstream task it comes from.")
     return text
+
+
+def require_count(value: int, name: str) -> int:
+    """The value, if it is a whole number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise RaydocsInputError(f"{name} has to be a whole number above 0, not {value!r}.")
+    return value
+
+
+def split_target(value: str, name: str) -> tuple[str, str]:
+    """Connection id and table of ``conn_id/table``."""
+    conn_id, slash, table = value.strip().partition("/")
+    if not slash or not conn_id or not table:
+        raise RaydocsInputError(f"{name} has to be written as 'conn_id/table', not {value!r}.")
+    return conn_id, table

@@ -14,17 +14,20 @@ from raydocs_provider.arguments import (
     FAIL,
     RESUBMIT,
     require_choice,
+    require_count,
     require_ratio,
     require_text,
+    split_target,
     total_seconds,
 )
-from raydocs_provider.exceptions import RaydocsError
+from raydocs_provider.exceptions import RaydocsError, RaydocsInputError
 from raydocs_provider.operators.documents import RaydocsUploadOperator
 from raydocs_provider.triggers.events import BACKSTOP, BRIEF_LOOK_SECONDS, push_manifest
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from raydocs_provider.api.models import Template
     from raydocs_provider.extraction.ledger import Ledger
     from raydocs_provider.extraction.manifest import DocumentRecord, Manifest
     from raydocs_provider.extraction.spool import Spool
@@ -50,6 +53,10 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         the manifest pushed, so that a load with ``trigger_rule="all_done"`` can land the good ones; ``"warn"``: the
         task succeeds and the manifest says which failed. If every document failed, the task fails either way.
     :param max_failure_ratio: with ``"warn"``, the part of the documents that may fail (0 to 1); default 1.
+    :param max_documents: fail, before anything is uploaded, if more documents are found; default None: no limit.
+    :param skip_landed_in: ``conn_id/table`` of a ``RaydocsToSqlOperator``: documents whose content is landed there
+        with the template as it is now are not extracted, and paid for, again; default None. (templated)
+    :param force: extract documents all the same that ``skip_landed_in`` would skip; default False.
     :param on_ambiguous_submit: what a retry does with documents whose submission was cut off without an answer:
         ``"fail"`` (default) fails them, because nobody can tell whether they were accepted; ``"resubmit"`` submits them
         again, at the risk of paying for up to 50 documents twice.
@@ -64,7 +71,11 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
     :param raydocs_conn_id: the Raydocs connection. (templated)
     """
 
-    template_fields: Sequence[str] = ("template_id", *RaydocsUploadOperator.template_fields)
+    template_fields: Sequence[str] = (
+        "template_id",
+        "skip_landed_in",
+        *RaydocsUploadOperator.template_fields,
+    )
 
     def __init__(
         self,
@@ -73,6 +84,9 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         documents: str | Sequence[str] | Any,
         results_path: str | None = None,
         max_failure_ratio: float = 1.0,
+        max_documents: int | None = None,
+        skip_landed_in: str | None = None,
+        force: bool = False,
         on_ambiguous_submit: str = FAIL,
         retry_failed: bool = False,
         timeout: timedelta | float = DEFAULT_TIMEOUT,
@@ -84,6 +98,9 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         super().__init__(documents=documents, results_path=results_path, **kwargs)
         self.template_id = template_id
         self.max_failure_ratio = require_ratio(max_failure_ratio, "max_failure_ratio")
+        self.max_documents = None if max_documents is None else require_count(max_documents, "max_documents")
+        self.skip_landed_in = skip_landed_in
+        self.force = force
         self.on_ambiguous_submit = require_choice(on_ambiguous_submit, "on_ambiguous_submit", (FAIL, RESUBMIT))
         self.retry_failed = retry_failed
         self.timeout = total_seconds(timeout, "timeout")
@@ -126,23 +143,32 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
 
     def _submit(self, context: Context, hook: RaydocsHook, spool: Spool | None) -> Manifest:
         """Bring every document to its session. Whatever can be refused for free is checked before the first upload."""
-        from raydocs_provider.extraction.manifest import FOUND, SUBMITTED, Manifest
+        from raydocs_provider.extraction.manifest import FOUND, SKIPPED, SUBMITTED, Manifest
         from raydocs_provider.extraction.submission import first_of_each, settle_known, spread
         from raydocs_provider.hooks.submitting import batches, create_sessions, hash_documents, upload_documents
 
         template_id = require_text(self.template_id, "template_id")
         found = self.find_documents()
+        if self.max_documents is not None and len(found) > self.max_documents:
+            raise RaydocsInputError(
+                f"{len(found)} documents are more than max_documents={self.max_documents} allows. Nothing was "
+                "uploaded. Narrow 'documents', or raise max_documents if so many are meant."
+            )
         template = hook.get_template(template_id)
         if spool is not None:
             spool.write_template(template)  # also shows that results_path can be written
         ledger = self._open_ledger(context, spool, template.id, template.content_hash)
         submissions = ledger.recall()
+        hashed = hash_documents(found)
         records = settle_known(
-            hash_documents(found),
+            hashed,
             submissions,
+            landed=self._find_landed(template, hashed),
             on_ambiguous_submit=self.on_ambiguous_submit,
             retry_failed=self.retry_failed,
         )
+        if skipped := sum(record.state == SKIPPED for record in records):
+            self.log.info("%d document(s) are landed in %s already; skipping them.", skipped, self.skip_landed_in)
         self._submitted = sum(record.state == SUBMITTED for record in records)
         if self._submitted:
             self.log.info("%d document(s) were submitted by an earlier attempt; going on with them.", self._submitted)
@@ -163,6 +189,19 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
             results_path=self.results_path,
             submitted_at=submitted_at,
         )
+
+    def _find_landed(self, template: Template, records: Sequence[DocumentRecord]) -> frozenset[str]:
+        if not self.skip_landed_in or self.force:
+            return frozenset()
+        from airflow.providers.common.compat.sdk import BaseHook
+
+        from raydocs_provider.landing.landed import find_landed
+        from raydocs_provider.landing.warehouses import warehouse_for
+
+        conn_id, table = split_target(self.skip_landed_in, "skip_landed_in")
+        sha256s = [record.sha256 for record in records if record.sha256]
+        warehouse = warehouse_for(BaseHook.get_hook(conn_id))
+        return find_landed(warehouse, table, template.id, template.content_hash, sha256s)
 
     def _open_ledger(self, context: Context, spool: Spool | None, template_id: str, template_hash: str) -> Ledger:
         from raydocs_provider.hooks.ledger_stores import open_ledger

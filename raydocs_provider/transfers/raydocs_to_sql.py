@@ -129,8 +129,10 @@ class RaydocsToSqlOperator(BaseOperator):
 def _read_results(
     manifest: Manifest, spool: Spool | None, hook: RaydocsHook
 ) -> Iterator[tuple[DocumentRecord, Result | None]]:
-    """Every document with its result, one at a time: memory does not grow with their number."""
+    """Every document to land with its result, one at a time: memory does not grow with their number."""
     for record in manifest.documents:
+        if record.state == "skipped":
+            continue  # landed before: its row in the ledger says so, and stays
         if record.result_id is None or record.session_id is None:
             yield record, None
         elif spool is not None:

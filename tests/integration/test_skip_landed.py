@@ -1,0 +1,107 @@
+"""What is landed already is not paid for again, and limits are checked before anything is paid for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raydocs_provider.exceptions import RaydocsInputError
+from tests.integration.conftest import GOOD, Task, billed, requests_to, uris
+
+DOCUMENTS = GOOD[:3]
+
+
+@pytest.fixture
+def extract(connection: str, template: Any, tmp_path: Path, connect: Callable[..., str], no_pauses: None):
+    """Extracts documents and lands what came out; every call is a Dag run of its own."""
+    connect("warehouse", conn_type="duckdb", host=str(tmp_path / "warehouse.duckdb"))
+    runs = iter(range(100))
+
+    def run(documents: list[Path], **arguments: Any) -> dict[str, Any]:
+        from raydocs_provider.operators.raydocs import RaydocsExtractOperator
+        from raydocs_provider.transfers.raydocs_to_sql import RaydocsToSqlOperator
+
+        ti = Task(run_id=f"run-{next(runs)}")
+        settings = {
+            "template_id": template.id,
+            "results_path": (tmp_path / ti.run_id).as_uri(),
+            "expected_seconds": 0.1,
+            "skip_landed_in": "warehouse/invoices",
+        }
+        operator = RaydocsExtractOperator(task_id="extract", documents=uris(documents), **settings | arguments)
+        manifest = operator.execute(ti.context)
+        RaydocsToSqlOperator(task_id="load", extraction=manifest, conn_id="warehouse", table="invoices").execute(
+            ti.context
+        )
+        return manifest
+
+    return run
+
+
+def rows(tmp_path: Path, query: str) -> list[tuple[Any, ...]]:
+    import duckdb
+
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as connection:
+        return connection.sql(query).fetchall()
+
+
+def test_documents_that_are_landed_are_neither_uploaded_nor_paid_for_again(extract, emulator, tmp_path):
+    extract(DOCUMENTS[:2])
+    paid, before = billed(emulator), len(requests_to(emulator))
+    manifest = extract(DOCUMENTS)
+    assert manifest["counts"] == {
+        "total": 3,
+        "uploaded": 0,
+        "submitted": 0,
+        "extracted": 1,
+        "skipped": 2,
+        "failed": 0,
+    }
+    assert billed(emulator) == paid + 1
+    uploads = [each for each in requests_to(emulator)[before:] if each.path == "/vapor/signed-storage-url"]
+    assert len(uploads) == 1
+    assert rows(tmp_path, "SELECT count(*), count(DISTINCT _document_key) FROM invoices") == [(3, 3)]
+
+
+def test_a_load_of_skipped_documents_leaves_their_rows_and_their_ledger_as_they_are(extract, tmp_path):
+    extract(DOCUMENTS[:2])
+    before = (
+        rows(tmp_path, "SELECT * FROM invoices ORDER BY 1"),
+        rows(tmp_path, "SELECT * FROM invoices__documents ORDER BY 1"),
+    )
+    extract(DOCUMENTS[:2])
+    assert before == (
+        rows(tmp_path, "SELECT * FROM invoices ORDER BY 1"),
+        rows(tmp_path, "SELECT * FROM invoices__documents ORDER BY 1"),
+    )
+
+
+def test_force_and_a_changed_template_extract_landed_documents_again(extract, emulator, hook, template):
+    extract(DOCUMENTS[:1])
+    extract(DOCUMENTS[:1], force=True)
+    assert billed(emulator) == 2
+    schema = json.loads(json.dumps(dict(template.schema_json), default=float))
+    schema["groups"]["totals"]["fields"]["discount"] = {"type": "number", "extraction_prompt": "Discount"}
+    hook.update_template(template.id, schema_json=schema)
+    extract(DOCUMENTS[:1])
+    assert billed(emulator) == 3
+
+
+def test_more_documents_than_allowed_fail_before_a_request_is_made(extract, emulator):
+    before = len(requests_to(emulator))
+    with pytest.raises(RaydocsInputError, match="3 documents are more than max_documents=2"):
+        extract(DOCUMENTS, max_documents=2)
+    assert len(requests_to(emulator)) == before
+
+
+@pytest.mark.parametrize("target", ["warehouse", "warehouse/", "/invoices", ""])
+def test_a_target_that_is_no_connection_and_table_is_explained(extract, target):
+    if target:
+        with pytest.raises(RaydocsInputError, match="conn_id/table"):
+            extract(DOCUMENTS[:1], skip_landed_in=target)
+    else:
+        assert extract(DOCUMENTS[:1], skip_landed_in=target)["counts"]["extracted"] == 1
