@@ -1,4 +1,4 @@
-"""Storages that documents and results lie in, and an Airflow home of our own for tests that need Airflow."""
+"""Storages that documents and results lie in, an Airflow home for tests that need Airflow, patience for hypothesis."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # Airflow reads it when it is first imported, which may be while tests are collected.
 _HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")

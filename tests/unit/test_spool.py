@@ -45,7 +45,7 @@ MANIFEST = Manifest(
     "raydocs_default",
     "t-1",
 )
-SLOW_FIXTURE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+SLOW_FIXTURE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

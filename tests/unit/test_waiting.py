@@ -291,7 +291,7 @@ SEED = st.integers(0, 100)
 
 
 @given(DURATIONS, PACES, LOOK, st.floats(0, 3000), SEED)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_session_ends_or_is_still_open(
     durations: dict[str, float], pace: Pace, seconds_per_look: float, until: float, seed: int
 ) -> None:
@@ -302,7 +302,7 @@ def test_every_session_ends_or_is_still_open(
 
 
 @given(DURATIONS, PACES, LOOK, SEED)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_session_ends_when_there_is_time(
     durations: dict[str, float], pace: Pace, seconds_per_look: float, seed: int
 ) -> None:
@@ -319,7 +319,7 @@ def test_every_session_ends_when_there_is_time(
 
 
 @given(DURATIONS, PACES, LOOK, SEED)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_nobody_is_looked_at_within_poll_min_of_its_submission_or_its_last_look(
     durations: dict[str, float], pace: Pace, seconds_per_look: float, seed: int
 ) -> None:
@@ -330,7 +330,7 @@ def test_nobody_is_looked_at_within_poll_min_of_its_submission_or_its_last_look(
 
 
 @given(DURATIONS, PACES, LOOK, SEED)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_where_looks_are_scarce_all_but_the_scout_wait_until_they_are_probably_done(
     durations: dict[str, float], pace: Pace, seconds_per_look: float, seed: int
 ) -> None:
@@ -343,7 +343,7 @@ def test_where_looks_are_scarce_all_but_the_scout_wait_until_they_are_probably_d
 
 
 @given(DURATIONS, LOOK, SEED)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_nobody_is_looked_at_again_while_another_is_overdue_for_longer(
     durations: dict[str, float], seconds_per_look: float, seed: int
 ) -> None:
@@ -418,7 +418,7 @@ def test_the_oldest_is_looked_at_first_whoever_was_named_first() -> None:
 
 
 @given(DURATIONS, st.sets(st.integers(0, 39)))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_is_recalled_is_never_looked_at(durations: dict[str, float], recalled: set[int]) -> None:
     known = {f"s{number}" for number in recalled} & set(durations)
     waiting = Waiting(dict.fromkeys(durations, 0.0), Pace())
@@ -453,7 +453,7 @@ def test_a_wait_resumed_late_looks_at_once() -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_order_of_events_loses_a_session_or_gives_it_two_places(data: Any) -> None:
     ids = [f"s{number}" for number in range(data.draw(st.integers(1, 6)))]
     waiting, now = Waiting(dict.fromkeys(ids, 0.0), Pace()), 0.0
