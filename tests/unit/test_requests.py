@@ -8,7 +8,9 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import pytest
+import requests
 import yaml
+import yarl
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +40,10 @@ REQUESTS: dict[str, tuple[ApiRequest[Any], bool]] = {
     "export_sessions, old form": (endpoints.export_sessions("t-1", ["s-1"], format_in_path=False), True),
 }
 EVERY_REQUEST = pytest.mark.parametrize("request_", [kind for kind, _ in REQUESTS.values()], ids=list(REQUESTS))
+
+IDS = st.text(min_size=1) | st.sampled_from(
+    ["../workspaces", "a/../b", "a/b", "a?page=2", "a#b", "%2e%2e", "a%2Fb", "a\\..", "a;b", "a+b", "~a", "\ud800"]
+)
 
 # Every function that puts an id into a path.
 WITH_ID = {
@@ -101,9 +107,7 @@ def test_an_operation_names_method_and_path_and_no_body() -> None:
 
 
 @pytest.mark.parametrize("make", WITH_ID.values(), ids=list(WITH_ID))
-@given(
-    id_=st.text(min_size=1) | st.sampled_from(["../workspaces", "a/b", "a?page=2", "a#b", "%2e%2e", "a\\..", "\ud800"])
-)
+@given(id_=IDS)
 def test_no_id_can_name_another_endpoint(make: Any, id_: str) -> None:
     try:
         path = make(id_).path
@@ -115,6 +119,20 @@ def test_no_id_can_name_another_endpoint(make: Any, id_: str) -> None:
     id_segment = unquote(segments[make("ID").path.split("/").index("ID")])
     assert id_segment == id_.strip().encode("utf-8", "backslashreplace").decode()
     assert "/".join(segments) == make("ID").path.replace("ID", quote(id_segment, safe=""))
+
+
+@given(id_=IDS)
+def test_neither_http_client_undoes_the_quoting_of_an_id(id_: str) -> None:
+    try:
+        url = f"https://api.example.com{endpoints.get_session(id_).path}"
+    except RaydocsInputError:
+        return
+    for sent in (str(requests.Request("GET", url).prepare().url), str(yarl.URL(url))):
+        parts = urlsplit(sent)
+        assert (parts.query, parts.fragment) == ("", "")
+        assert [unquote(segment) for segment in parts.path.split("/")] == [
+            unquote(segment) for segment in urlsplit(url).path.split("/")
+        ]
 
 
 @pytest.mark.parametrize("make", WITH_ID.values(), ids=list(WITH_ID))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -293,3 +294,19 @@ def test_the_wait_a_server_asks_for_is_kept_whatever_the_case_of_its_header(stat
 def test_every_answer_is_a_value_or_an_error_of_the_tree(request_: ApiRequest[Any], status: int, body: bytes) -> None:
     with suppress(RaydocsApiError):
         read_answer(request_, status, {}, body, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal(FREE, 429, headers={"Retry-After": "17"}),
+        refusal(PAID, 403),
+        refusal(PAID, 422, {"errors": {"files": ["Unknown key."]}}),
+        no_answer(PAID, "ReadTimeout", left=True),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_says_the_same_after_it_went_to_another_process(error: RaydocsApiError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert (str(copy), vars(copy)) == (str(error), vars(error))
