@@ -216,6 +216,9 @@ class Backend:
         run = Run(self.new_id(), session.id, config_hash(template), self.clock())
         documents = self.store.documents_of_session(session.id)
         self.store.start_run(run, [document.id for document in documents], template.schema_json)
+        # Begun now and not at the first look: a client that looks late must find it done, as it would at Raydocs.
+        for document in documents:
+            self.processing.ask_extraction(document.sha256, run.config_hash)
         return run
 
 

@@ -31,6 +31,8 @@ from raydocs_provider.extraction.manifest import (
 )
 
 _VERSION = 1
+# They have no folders to make; the libraries would create a bucket instead, under a name somebody mistyped.
+_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "wasb", "oss", "oci"})
 
 
 class FolderPath(Protocol):
@@ -175,7 +177,8 @@ class Spool:
 
     def _write(self, name: str, content: bytes) -> None:
         target = self._folder / name
-        self._folder.mkdir(parents=True, exist_ok=True)
+        if getattr(self._folder, "protocol", "") not in _OBJECT_STORES:
+            self._folder.mkdir(parents=True, exist_ok=True)
         local = _local_path(target)
         if local is None:
             target.write_bytes(content)  # object stores show an object when it is complete

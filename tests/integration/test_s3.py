@@ -1,0 +1,140 @@
+"""Documents and results on S3, through an Airflow connection in the URI."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import CORRUPT, GOOD, Task, requests_to
+
+
+@pytest.fixture
+def s3(connect: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An S3 on this machine with the buckets ``inbox`` and ``lake``, and the connection ``aws_default`` to it."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "hunter2hunter2", "region_name": "us-east-1"}
+    connect(
+        "aws_default",
+        conn_type="aws",
+        login=keys["aws_access_key_id"],
+        password=keys["aws_secret_access_key"],
+        extra={"endpoint_url": endpoint, "region_name": keys["region_name"]},
+    )
+    # Storage that earlier tests opened was another server's.
+    from airflow.sdk.io import store
+
+    monkeypatch.setattr(store, "_STORE_CACHE", {})
+    client = boto3.client("s3", endpoint_url=endpoint, **keys)
+    for bucket in ("inbox", "lake"):
+        client.create_bucket(Bucket=bucket)
+    for path in [*GOOD[:3], CORRUPT]:
+        client.upload_file(str(path), "inbox", f"invoices/2026-11-22/{path.name}")
+    yield client
+    client.close()
+    server.stop()
+
+
+def keys_in(client: Any, bucket: str) -> list[str]:
+    return [each["Key"] for each in client.list_objects_v2(Bucket=bucket).get("Contents", [])]
+
+
+@pytest.fixture
+def extract(connection: str, template: Any, s3: Any, no_pauses: None) -> Callable[..., Any]:
+    def make(**arguments: Any) -> Any:
+        from raydocs_provider.operators.raydocs import RaydocsExtractOperator
+
+        return RaydocsExtractOperator(
+            task_id="extract",
+            template_id=template.id,
+            documents="s3://aws_default@inbox/invoices/2026-11-22/*.pdf",
+            results_path="s3://aws_default@lake/raydocs/run-1/",
+            expected_seconds=0.1,
+            on_partial_failure="warn",
+            **arguments,
+        )
+
+    return make
+
+
+def load(manifest: dict[str, Any], tmp_path: Path, connect: Callable[..., str]) -> list[tuple[Any, ...]]:
+    import duckdb
+
+    from raydocs_provider.transfers.raydocs_to_sql import RaydocsToSqlOperator
+
+    warehouse = tmp_path / "warehouse.duckdb"
+    connect("warehouse", conn_type="duckdb", host=str(warehouse))
+    RaydocsToSqlOperator(task_id="load", extraction=manifest, conn_id="warehouse", table="invoices").execute(
+        Task().context
+    )
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        return connection.sql("SELECT _source_uri, state FROM invoices__documents ORDER BY 1").fetchall()
+
+
+def test_documents_and_results_lie_on_s3_and_a_load_needs_no_request(extract, s3, emulator, tmp_path, connect):
+    manifest = extract().execute(Task().context)
+    assert manifest["counts"]["extracted"] == 3
+    assert manifest["counts"]["failed"] == 1
+    written = keys_in(s3, "lake")
+    assert len([key for key in written if "/_" not in key]) == 4
+    assert all(key.startswith("raydocs/run-1/") for key in written)
+    before = len(requests_to(emulator))
+    landed = load(manifest, tmp_path, connect)
+    assert [(Path(uri).name, state) for uri, state in landed] == sorted(
+        [(path.name, "extracted") for path in GOOD[:3]] + [(CORRUPT.name, "failed")]
+    )
+    assert all(uri.startswith("s3://inbox/") for uri, _ in landed)
+    assert len(requests_to(emulator)) == before
+
+
+def test_a_trigger_puts_results_on_s3_without_stopping_its_loop(extract, tmp_path, connect, monkeypatch):
+    from airflow.providers.common.compat.sdk import TaskDeferred
+
+    from raydocs_provider.operators import extract as extract_module
+    from raydocs_provider.triggers.raydocs import RaydocsSessionsTrigger
+
+    operator = extract(deferrable=True)
+    monkeypatch.setattr(extract_module, "BRIEF_LOOK_SECONDS", 0.0)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(Task().context)
+    _, arguments = deferred.value.trigger.serialize()
+    arguments = json.loads(json.dumps(arguments)) | {"expected_seconds": 0.1, "poll_min": 0.05}
+    assert "hunter2" not in json.dumps(arguments)
+
+    async def run() -> tuple[Any, int]:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0.005)
+                ticks += 1
+
+        ticking = asyncio.create_task(tick())
+        event = await anext(aiter(RaydocsSessionsTrigger(**arguments).run()))
+        ticking.cancel()
+        return event.payload, ticks
+
+    payload, ticks = asyncio.run(run())
+    assert payload["status"] == "finished"
+    assert ticks > 10
+    manifest = operator.execute_complete(Task().context, payload)
+    assert len(load(manifest, tmp_path, connect)) == 4
+
+
+def test_a_bucket_that_does_not_exist_is_found_out_before_anything_is_paid_for(extract, emulator):
+    operator = extract()
+    operator.results_path = "s3://aws_default@nowhere/raydocs/"
+    with pytest.raises(Exception, match=r"nowhere|NoSuchBucket|bucket"):
+        operator.execute(Task().context)
+    assert not [each for each in requests_to(emulator) if each.path == "/vapor/signed-storage-url"]
