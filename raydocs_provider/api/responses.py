@@ -181,7 +181,7 @@ def _refusal(
         if not request.repeatable:
             return _lost(request, f"the server failed ({status})", status=status)
         return RaydocsServerError(
-            f"{operation}: the server failed ({status}).{said}",
+            f"{operation}: the server failed ({status}).",  # its words may quote SQL and values
             operation=operation,
             status=status,
             repeatable=True,

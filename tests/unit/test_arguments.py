@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from raydocs_provider.arguments import require_choice, require_ratio, require_text, total_seconds
+from raydocs_provider.arguments import (
+    require_choice,
+    require_count,
+    require_ratio,
+    require_text,
+    split_target,
+    total_seconds,
+)
 from raydocs_provider.exceptions import RaydocsInputError
 
 
@@ -56,3 +63,31 @@ def test_a_rendered_value_is_text_and_an_id_may_be_a_number(value: Any, text: st
 def test_what_rendered_to_nothing_is_refused_with_where_to_look(value: Any) -> None:
     with pytest.raises(RaydocsInputError, match=r"template_id .*Check the template or the upstream task"):
         require_text(value, "template_id")
+
+
+def test_a_count_is_a_whole_number_above_nothing() -> None:
+    assert require_count(1, "max_parallel_uploads") == 1
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.0, True, "4", None])
+def test_what_is_no_count_is_refused(value: Any) -> None:
+    with pytest.raises(RaydocsInputError, match="max_parallel_uploads has to be a whole number above 0"):
+        require_count(value, "max_parallel_uploads")
+
+
+@pytest.mark.parametrize(
+    ("value", "target"),
+    [
+        ("warehouse/invoices", ("warehouse", "invoices")),
+        (" warehouse/finance.invoices ", ("warehouse", "finance.invoices")),
+        ("warehouse/odd/name", ("warehouse", "odd/name")),
+    ],
+)
+def test_a_target_is_a_connection_and_a_table(value: str, target: tuple[str, str]) -> None:
+    assert split_target(value, "skip_landed_in") == target
+
+
+@pytest.mark.parametrize("value", ["", "invoices", "warehouse/", "/invoices", "/"])
+def test_what_is_no_target_is_refused(value: str) -> None:
+    with pytest.raises(RaydocsInputError, match="skip_landed_in has to be written as 'conn_id/table'"):
+        split_target(value, "skip_landed_in")
