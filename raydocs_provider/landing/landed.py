@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from raydocs_provider.exceptions import RaydocsLandingError
@@ -41,13 +41,8 @@ def find_landed(
         return frozenset()
     with warehouse.reading() as cursor:
         try:
-            version = (template_id, template_hash)
-            landed = {
-                sha256
-                for start in range(0, len(asked), _PORTION)
-                for sha256, *of in _read(warehouse, cursor, quote_table(ledger), asked[start : start + _PORTION])
-                if tuple(of) == version
-            }
+            rows = _read(warehouse, cursor, quote_table(ledger), asked)
+            landed = {sha256 for sha256, *version in rows if version == [template_id, template_hash]}
             return frozenset(sha256 for sha256 in asked if sha256.lower() in landed)
         except Exception as error:
             if warehouse.is_missing(error):
@@ -60,14 +55,17 @@ def find_landed(
     raise RaydocsLandingError(f"The warehouse refused to read {ledger}: {explanation}.")
 
 
-def _read(warehouse: Warehouse, cursor: Any, ledger: str, sha256s: Sequence[str]) -> list[tuple[Any, ...]]:
+def _read(warehouse: Warehouse, cursor: Any, ledger: str, sha256s: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     """
     SHA-256, template and template version of the landed ones.
 
-    The template is compared by the caller: so nothing but hex gets into the statement. Columns are qualified, because
-    SQLite takes a quoted name that is no column for a text.
+    The template is compared by the caller: so nothing but hex gets into a statement.
     """
-    portion = ", ".join(f"'{sha256.lower()}'" for sha256 in sha256s)
-    columns = "d._document_sha256, d._template_id, d._template_hash"
-    sql = f"SELECT {columns} FROM {ledger} d WHERE d.state = '{EXTRACTED}' AND d._document_sha256 IN ({portion})"  # noqa: S608
-    return warehouse.fetch(cursor, sql)
+    for start in range(0, len(sha256s), _PORTION):
+        portion = ", ".join(f"'{sha256.lower()}'" for sha256 in sha256s[start : start + _PORTION])
+        # Without quotes, because SQLite takes a quoted name that is no column for a text.
+        yield from warehouse.fetch(
+            cursor,
+            f"SELECT _document_sha256, _template_id, _template_hash FROM {ledger} "  # noqa: S608
+            f"WHERE state = '{EXTRACTED}' AND _document_sha256 IN ({portion})",
+        )

@@ -1,0 +1,283 @@
+"""What docs/landing.md says about the engines and no other test holds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from copy import copy
+from decimal import Decimal
+from itertools import dropwhile, takewhile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raydocs_provider.exceptions import RaydocsLandingError
+from raydocs_provider.landing.lander import Lander
+from raydocs_provider.landing.rows import LandingDocument
+from raydocs_provider.landing.tables import AUDIT, LandingPlan
+from raydocs_provider.landing.warehouses import warehouse_for
+from tests.integration.landing.conftest import ENGINES, Database, quoted
+from tests.integration.landing.invoices import DATA, GROUPS, LOAD, STRING, invoice, plan_of
+
+PAGE = (Path(__file__).parents[3] / "docs" / "landing.md").read_text(encoding="utf-8")
+
+every_engine = pytest.mark.parametrize("database", ENGINES, indirect=True)
+postgres_only = pytest.mark.parametrize("database", [name for name in ENGINES if "postgres" in name], indirect=True)
+
+
+def table_below(heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, without its own head."""
+    lines = PAGE.split(f"\n{heading}\n", 1)[1].splitlines()
+    table = takewhile(lambda line: line.startswith("|"), dropwhile(lambda line: not line.startswith("|"), lines))
+    return [line.strip("| ").split(" | ") for line in table][2:]
+
+
+@every_engine
+def test_the_columns_of_the_page_are_the_columns_of_the_tables(database):
+    plan = plan_of(GROUPS, database.table)
+    audit = {name for row in table_below("### On every table") for name in row[0].replace("`", "").split(", ")}
+    ledger = {
+        name
+        for row in table_below("### `invoices__documents`: the ledger, one row per document ever given")
+        for name in row[0].replace("`", "").split(", ")
+    }
+
+    database.lander(plan).land([], LOAD)
+
+    assert audit == {column.name for column in AUDIT}
+    with closing(database.hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
+        assert warehouse_for(database.hook).column_names(cursor, quoted(plan.documents)) == audit | ledger
+
+
+TYPES: dict[str, Any] = {"text": "string", "num": "number", "int": "integer", "bool": "boolean", "obj": "object"}
+
+
+@every_engine
+def test_the_types_of_the_page_are_the_types_of_the_columns(database, request):
+    plan = plan_of({"g": {field: {"type": type_} for field, type_ in TYPES.items()}}, database.table)
+    database.lander(plan).land([], LOAD)
+
+    if "sqlite" in request.node.name:
+        found = {row[1]: row[2] for row in database.query("PRAGMA table_info(invoices)")}
+    else:
+        # `numeric(38,9)` is what PostgreSQL calls a DECIMAL(38,9).
+        sql = (
+            "SELECT column_name, data_type, numeric_precision, numeric_scale FROM information_schema.columns "
+            "WHERE table_name = 'invoices'"
+        )
+        found = {row[0]: f"DECIMAL({row[2]},{row[3]})" if row[0] == "g__num" else row[1] for row in database.query(sql)}
+
+    index = {"postgres": 1, "duckdb": 2, "sqlite": 3}[
+        next(name for name in ("postgres", "duckdb", "sqlite") if name in request.node.name)
+    ]
+    promised = [row[index].split("`")[1] for row in table_below("## Types")]
+    spelt = {"timestamp with time zone": "TIMESTAMPTZ"}
+    columns = [*(f"g__{field}" for field in TYPES), "_loaded_at"]
+    assert [spelt.get(found[column], found[column]).upper() for column in columns] == promised
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_sqlite_keeps_15_digits_of_a_number(database):
+    plan = plan_of(GROUPS, database.table)
+    amounts = [Decimal("1234567890123.45"), Decimal("0.123456789")]
+
+    database.lander(plan).land(
+        [invoice(str(amount), {"totals": {"total_amount": amount}}, {}) for amount in amounts], LOAD
+    )
+
+    found = database.query("SELECT totals__total_amount, typeof(totals__total_amount) FROM invoices ORDER BY 1 DESC")
+    assert [(f"{number:.15g}", type_) for number, type_ in found] == [(str(amount), "real") for amount in amounts]
+
+
+MISFITS = [
+    ("number", "1.250,00 EUR", None, "not a number"),
+    ("number", 10**29, None, "too large a number"),
+    ("integer", 2**63, None, "too large a number"),
+    ("number", Decimal("0.12345678912"), Decimal("0.123456789"), "rounded to 9 decimals"),
+    ("integer", Decimal("2.5"), None, "not an integer"),
+    ("boolean", "yes", None, "not a boolean"),
+    ("string", ["a"], '["a"]', "not a text"),
+    ("string", "a\0", "a\ufffd", "held characters that cannot be stored"),
+    ("number", "1234.50", Decimal("1234.5"), None),
+    ("boolean", "true", True, None),
+    ("number", 10**29 - 1, Decimal(10**29 - 1), None),
+    ("integer", 2**63 - 1, 2**63 - 1, None),
+]
+
+
+@every_engine
+@pytest.mark.parametrize(("type_", "value", "cell", "problem"), MISFITS, ids=str)
+def test_a_value_that_does_not_fit_lands_as_the_page_says(database, request, type_, value, cell, problem):
+    if "sqlite" in request.node.name and cell == Decimal(10**29 - 1):
+        cell = Decimal("1E+29")
+    plan = plan_of({"g": {"f": {"type": type_}}}, database.table)
+
+    database.lander(plan).land([invoice("a", {"g": {"f": value}}, {})], LOAD)
+
+    meta = {"problems": [{"field": "g.f", "problem": problem}]} if problem else None
+    assert database.rows(plan.records.table, "g__f", "_meta") == [(cell, meta)]
+    assert problem is None or problem in PAGE
+
+
+REFUSED = "refused"
+# from, to, value, and what lands in PostgreSQL, DuckDB and SQLite.
+TYPE_CHANGES: list[tuple[str, str, Any, tuple[Any, Any, Any]]] = [
+    ("number", "string", "twelve", (REFUSED, REFUSED, "twelve")),
+    ("number", "string", "12.75", (REFUSED, Decimal("12.75"), 12.75)),
+    ("boolean", "string", "maybe", (REFUSED, REFUSED, "maybe")),
+    ("string", "number", Decimal("12.5"), ("12.500000000", "12.500000000", "12.5")),
+    ("integer", "number", Decimal("3.5"), (4, 4, 3.5)),
+]
+
+
+@every_engine
+@pytest.mark.parametrize(("before", "after", "value", "lands"), TYPE_CHANGES, ids=str)
+def test_a_field_of_another_type_meets_the_column_it_has(database, request, before, after, value, lands):
+    database.lander(plan_of({"g": {"f": {"type": before}}}, database.table)).land([], LOAD)
+    plan = plan_of({"g": {"f": {"type": after}}}, database.table)
+    expected = lands[1 if "duckdb" in request.node.name else 2 if "sqlite" in request.node.name else 0]
+
+    if expected == REFUSED:
+        with pytest.raises(RaydocsLandingError, match="an existing column has a type that the values do not fit"):
+            database.lander(plan).land([invoice("a", {"g": {"f": value}}, {})], LOAD)
+        assert database.count(plan.documents) == 0
+    else:
+        database.lander(plan).land([invoice("a", {"g": {"f": value}}, {})], LOAD)
+        assert database.query(f"SELECT g__f FROM {quoted(plan.records.table)}") == [(expected,)]
+
+
+@pytest.mark.parametrize("database", [name for name in ENGINES if name != "sqlite"], indirect=True)
+def test_a_column_can_be_given_the_type_its_field_has_now(database):
+    database.lander(plan_of(GROUPS, database.table)).land([invoice("a")], LOAD)
+    plan = plan_of(GROUPS | {"totals": {"total_amount": STRING}}, database.table)
+    statement = PAGE.split("`ALTER TABLE invoices ")[1].split("`")[0]
+
+    database.execute(f"ALTER TABLE {quoted(plan.records.table)} {statement}")
+    database.lander(plan).land([invoice("b", DATA | {"totals": {"total_amount": "about 7"}})], LOAD)
+
+    assert ("about 7",) in database.rows(plan.records.table, "totals__total_amount")
+
+
+def test_the_names_of_the_page_are_the_names_of_the_columns():
+    fields = ("Total Amount", "Nº / Größe (€)")
+    plan = plan_of({"Invoice Header": dict.fromkeys(fields, STRING)}, "invoices")
+    assert {column.name for column in plan.records.values} == {row[1].strip("`") for row in table_below("## Names")}
+
+    alike = plan_of({"Invoice Header": dict.fromkeys(("TOTAL_AMOUNT", "total-amount"), STRING)}, "invoices")
+    assert [column.name.partition("__")[2] for column in alike.records.values] == [
+        "total_amount",
+        "total_amount_e5d51b3a",
+    ]
+
+
+@postgres_only
+def test_the_rights_a_load_needs_in_postgres(database, monkeypatch):
+    as_owner = database.reconnect(monkeypatch)
+    as_owner.execute("DROP ROLE IF EXISTS loader")
+    as_owner.execute("CREATE ROLE loader LOGIN")
+    as_owner.execute("REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC")
+    try:
+        as_owner.execute('GRANT USAGE, CREATE ON SCHEMA "landing test" TO loader')
+        with pytest.raises(RaydocsLandingError, match=r"take rows .* InsufficientPrivilege 42501"):
+            land_as("loader", database, monkeypatch)
+        database.reconnect(monkeypatch).execute("GRANT TEMPORARY ON DATABASE postgres TO loader")
+        plan = land_as("loader", database, monkeypatch)
+        # As its tables are its own, it may also extend them.
+        land_as("loader", database, monkeypatch, GROUPS | {"more": {"field": STRING}})
+        assert database.reconnect(monkeypatch).count(plan.records.table) == 1
+    finally:
+        as_owner = database.reconnect(monkeypatch)
+        as_owner.execute("GRANT TEMPORARY ON DATABASE postgres TO PUBLIC")
+        as_owner.execute('DROP SCHEMA "landing test" CASCADE')
+        as_owner.execute("DROP OWNED BY loader")
+
+
+def land_as(
+    login: str, database: Database, monkeypatch: pytest.MonkeyPatch, groups: dict[str, dict[str, Any]] = GROUPS
+) -> LandingPlan:
+    plan = plan_of(groups, database.table)
+    database.reconnect(monkeypatch, login=login).lander(plan).land([invoice("a")], LOAD)
+    return plan
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_loads_into_the_same_sqlite_file_wait_for_each_other(database):
+    plan = plan_of(GROUPS, database.table)
+    with ThreadPoolExecutor(4) as threads:
+        loads = [
+            threads.submit(Lander(warehouse_for(copy(database.hook)), plan).land, [invoice(str(number))], LOAD)
+            for number in range(8)
+        ]
+        for load in loads:
+            load.result()
+
+    assert database.count(plan.records.table) == 8
+
+
+@pytest.mark.parametrize("database", ["duckdb"], indirect=True)
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_duckdb_file_that_is_open_for_writing_is_refused_to_other_processes(database, read_only):
+    database.lander(plan_of(GROUPS, database.table)).land([], LOAD)
+    other = f"import duckdb; duckdb.connect({database.hook.get_database()!r}, read_only={read_only})"
+
+    with closing(database.hook.get_conn()):
+        meanwhile = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, timeout=60)
+    afterwards = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, timeout=60)
+
+    assert "Could not set lock" in meanwhile.stderr
+    assert afterwards.returncode == 0
+
+
+def look_during_a_load(database: Database, plan: LandingPlan, document: LandingDocument, sql: str) -> Any:
+    """What another connection sees, or why it does not, after all rows but the ledger's are written."""
+    warehouse = warehouse_for(database.hook)
+    execute = warehouse.execute
+    seen: list[Any] = []
+
+    def look_before_the_ledger(cursor: Any, statement: str) -> int:
+        if statement.startswith(f"INSERT INTO {quoted(plan.documents)}"):
+            with closing(database.hook.get_conn()) as connection, closing(connection.cursor()) as reader:
+                reader.execute(
+                    "PRAGMA busy_timeout = 0" if "?" in database.hook.placeholder else "SET lock_timeout = 50"
+                )
+                try:
+                    reader.execute(sql)
+                    seen.append(reader.fetchall()[0][0])
+                except Exception as error:
+                    seen.append(str(error))
+        return execute(cursor, statement)
+
+    warehouse.execute = look_before_the_ledger  # type: ignore[method-assign]
+    Lander(warehouse, plan).land([document], LOAD)
+    return seen[0]
+
+
+@pytest.mark.parametrize("database", [name for name in ENGINES if name != "duckdb"], indirect=True)
+def test_a_reader_sees_the_rows_from_before_while_a_load_goes_on(database):
+    plan = plan_of(GROUPS, database.table)
+    count = f"SELECT count(*) FROM {quoted(plan.records.table)}"
+    database.lander(plan).land([invoice("a")], LOAD)
+
+    assert look_during_a_load(database, plan, invoice("b"), count) == 1
+    assert database.count(plan.records.table) == 2
+
+
+@postgres_only
+def test_a_reader_in_postgres_waits_for_a_load_that_adds_a_column(database):
+    database.lander(plan_of(GROUPS, database.table)).land([invoice("a")], LOAD)
+    wider = plan_of(GROUPS | {"more": {"field": STRING}}, database.table)
+    count = f"SELECT count(*) FROM {quoted(wider.records.table)}"
+
+    assert "lock timeout" in look_during_a_load(database, wider, invoice("b"), count)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_reader_in_sqlite_waits_for_a_load_that_is_larger_than_the_cache(database):
+    plan = plan_of(GROUPS, database.table)
+    database.lander(plan).land([invoice("a")], LOAD)
+    large = invoice("b", {"invoice_header": {"invoice_number": "x" * 5_000_000}})
+
+    assert "locked" in look_during_a_load(database, plan, large, "SELECT count(*) FROM invoices")
