@@ -14,7 +14,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,11 +126,26 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     from raydocs_provider.hooks import retrying
     from raydocs_provider.triggers import raydocs as triggers
 
-    quick = tuple(0.05 if each.name == "poll_min" else each.default for each in fields(Pace))
-    monkeypatch.setattr(Pace.__init__, "__defaults__", quick)
+    for function in (Pace.__init__, triggers.RaydocsSessionsTrigger.__init__):
+        defaults = {
+            name: each.default
+            for name, each in signature(function).parameters.items()
+            if each.default is not each.empty
+        }
+        monkeypatch.setattr(function, "__defaults__", tuple({**defaults, "poll_min": 0.05}.values()))
     monkeypatch.setattr(retrying.random, "random", lambda: 0.0)
     monkeypatch.setattr(budget, "_FIRST_PAUSE_SECONDS", 0.1)
     monkeypatch.setattr(triggers, "MIN_SECONDS_DEFERRED", 0.0)
+
+
+@pytest.fixture
+def no_brief_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deferrable tasks defer as soon as they have submitted, however fast the extraction is."""
+    from raydocs_provider.operators import extract
+    from raydocs_provider.sensors import raydocs as sensors
+
+    monkeypatch.setattr(extract, "BRIEF_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(sensors, "BRIEF_LOOK_SECONDS", 0.0)
 
 
 @dataclass
@@ -212,17 +228,22 @@ def all_logs(file: Path) -> Iterator[Path]:
     root = logging.getLogger()
     handler = logging.FileHandler(file, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
-    levels = {logger: logger.level for name in list(root.manager.loggerDict) if (logger := logging.getLogger(name))}
-    levels[root] = root.level
-    root.addHandler(handler)
-    for logger in levels:
+    # The emulator runs in this process too; what its server logs is no client's affair.
+    names = [name for name in root.manager.loggerDict if not name.startswith("uvicorn")]
+    loggers = [root, *map(logging.getLogger, names)]
+    levels = {logger: logger.level for logger in loggers}
+    ends = [logger for logger in loggers if logger is root or not logger.propagate]
+    for logger in loggers:
         logger.setLevel(logging.DEBUG)
+    for logger in ends:
+        logger.addHandler(handler)
     try:
         yield file
     finally:
+        for logger in ends:
+            logger.removeHandler(handler)
         for logger, level in levels.items():
             logger.setLevel(level)
-        root.removeHandler(handler)
         handler.close()
 
 
