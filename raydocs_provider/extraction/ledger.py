@@ -11,12 +11,13 @@ the same claim. A cleared task has another epoch and starts anew, as somebody wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 _HEADER = "raydocs_ledger"
 _VERSION = 1
+_NO_BATCH = {"sha256": (), "sessions": (), "failed": (), "submitted_at": 0.0}
 
 
 class LedgerStore(Protocol):
@@ -74,8 +75,7 @@ class Ledger:
     def __init__(self, store: LedgerStore | None, claim: Claim) -> None:
         self._store = store
         self._claim = asdict(claim)
-        self._batches = 0
-        self._failed: list[str] = []
+        self._batches: list[dict[str, Any]] = []
 
     def recall(self) -> Submissions:
         """Read what earlier attempts have left; nothing, if they had another claim."""
@@ -88,19 +88,15 @@ class Ledger:
             or self._store is None
         ):
             return found
-        self._batches = int(header["batches"])
-        self._failed = list(header.get("failed", ()))
-        found.failed.update(self._failed)
-        for number in range(self._batches):
-            entry = self._store.get(_key(number))
-            if not isinstance(entry, Mapping):
-                continue
-            if entry["sessions"] is None:
-                found.ambiguous.update(entry["sha256"])
-                continue
-            found.sessions.update(zip(entry["sha256"], entry["sessions"], strict=True))
-            submitted_at = float(entry["submitted_at"])
-            found.submitted_at = min(submitted_at, found.submitted_at or submitted_at)
+        self._batches = [dict(self._store.get(_key(number)) or _NO_BATCH) for number in range(int(header["batches"]))]
+        for batch in self._batches:
+            if batch["sessions"] is None:
+                found.ambiguous.update(batch["sha256"])
+            elif batch["sessions"]:
+                found.sessions.update(zip(batch["sha256"], batch["sessions"], strict=True))
+                found.failed.update(batch["failed"])
+                submitted_at = float(batch["submitted_at"])
+                found.submitted_at = min(submitted_at, found.submitted_at or submitted_at)
         # Resubmitted since, by an attempt that was told to: the later answer stands.
         found.ambiguous -= found.sessions.keys()
         return found
@@ -111,11 +107,12 @@ class Ledger:
 
         :returns: the batch's number, for :meth:`record`.
         """
-        number = self._batches
+        number = len(self._batches)
+        self._batches.append(_NO_BATCH)
         self._write(number, sha256s, None, now)
-        # Counted only now: an entry that no header counts was never sent and means nothing.
-        self._batches += 1
-        self._write_header()
+        if self._store is not None:
+            # Counted only now: a batch that no header counts was never sent and means nothing.
+            self._store.set(_HEADER, {"version": _VERSION, "claim": self._claim, "batches": number + 1})
         return number
 
     def record(self, number: int, sha256s: Sequence[str], session_ids: Sequence[str], now: float) -> None:
@@ -126,32 +123,44 @@ class Ledger:
         """Record that a batch was refused: nothing was created, nothing is owed."""
         self._write(number, (), (), 0.0)
 
-    def record_failed(self, session_ids: Iterable[str]) -> None:
-        """Record sessions that have failed, so that a retry knows without looking."""
-        known = set(self._failed)
-        new = [session_id for session_id in session_ids if session_id not in known]
-        if new:
-            self._failed.extend(new)
-            self._write_header()
+    def record_failed(self, failed: Mapping[str, str]) -> None:
+        """
+        Record sessions that have failed, so that a retry knows without looking, and what they held.
 
-    def _write(self, number: int, sha256s: Sequence[str], session_ids: Sequence[str] | None, now: float) -> None:
-        if self._store is not None:
-            entry = {
-                "sha256": list(sha256s),
-                "sessions": None if session_ids is None else list(session_ids),
-                "submitted_at": now,
-            }
-            self._store.set(_key(number), entry)
+        Which session of a batch holds which document is only known once it has been looked at: a batch may be answered
+        in another order. A retry that submits the failed documents again must not take others for them.
 
-    def _write_header(self) -> None:
+        :param failed: document sha256 by session id.
+        """
+        for number, batch in enumerate(self._batches):
+            sha256s, session_ids = batch["sha256"], list(batch["sessions"] or ())
+            new = [
+                session_id for session_id in session_ids if session_id in failed and session_id not in batch["failed"]
+            ]
+            for session_id in new:
+                if failed[session_id] in sha256s:
+                    said, held = session_ids.index(session_id), sha256s.index(failed[session_id])
+                    session_ids[said], session_ids[held] = session_ids[held], session_ids[said]
+            if new:
+                self._write(number, sha256s, session_ids, batch["submitted_at"], [*batch["failed"], *new])
+
+    def _write(
+        self,
+        number: int,
+        sha256s: Sequence[str],
+        session_ids: Sequence[str] | None,
+        now: float,
+        failed: Sequence[str] = (),
+    ) -> None:
+        batch = {
+            "sha256": list(sha256s),
+            "sessions": None if session_ids is None else list(session_ids),
+            "failed": list(failed),
+            "submitted_at": now,
+        }
+        self._batches[number] = batch
         if self._store is not None:
-            header = {
-                "version": _VERSION,
-                "claim": self._claim,
-                "batches": self._batches,
-                "failed": self._failed,
-            }
-            self._store.set(_HEADER, header)
+            self._store.set(_key(number), batch)
 
 
 def _key(number: int) -> str:

@@ -79,10 +79,10 @@ def spread(records: Sequence[DocumentRecord], state: str, sent: Sequence[Documen
     return [replace(became[record.sha256], uri=record.uri) if record.state == state else record for record in records]
 
 
-def failed_sessions(records: Sequence[DocumentRecord]) -> list[str]:
-    """The sessions that ended in failure at Raydocs, for the ledger."""
-    return [
-        record.session_id
+def failed_sessions(records: Sequence[DocumentRecord]) -> dict[str, str]:
+    """The sessions that ended in failure at Raydocs, and which document (sha256) each held; for the ledger."""
+    return {
+        record.session_id: record.sha256
         for record in records
-        if record.state == FAILED and record.session_id and record.stage in ("parsing", "extraction")
-    ]
+        if record.state == FAILED and record.session_id and record.sha256 and record.stage in ("parsing", "extraction")
+    }

@@ -111,8 +111,8 @@ def test_failed_sessions_are_remembered_and_a_later_session_replaces_them():
     store = MemoryStore()
     ledger = Ledger(store, CLAIM)
     submit(ledger, ["a", "b"], ["s1", "s2"])
-    ledger.record_failed(["s1"])
-    ledger.record_failed(["s1"])
+    ledger.record_failed({"s1": "a"})
+    ledger.record_failed({"s1": "a"})
     found = Ledger(store, CLAIM).recall()
     assert found.failed == {"s1"}
     retry = Ledger(store, CLAIM)
@@ -121,10 +121,35 @@ def test_failed_sessions_are_remembered_and_a_later_session_replaces_them():
     assert Ledger(store, CLAIM).recall().sessions == {"a": "s3", "b": "s2"}
 
 
+@given(held=st.permutations("abcde"), failed=st.sets(st.sampled_from("abcde")))
+def test_failed_sessions_are_known_by_what_they_held_whatever_the_order_of_the_answer(held, failed):
+    """The answer is taken in order at first; then looks tell which session really held what."""
+    store = MemoryStore()
+    sessions = dict(zip(held, [f"s{number}" for number in range(5)], strict=True))
+    submit(Ledger(store, CLAIM), list("abcde"), list(sessions.values()))
+    ledger = Ledger(store, CLAIM)
+    ledger.recall()
+    ledger.record_failed({sessions[sha256]: sha256 for sha256 in failed})
+    found = Ledger(store, CLAIM).recall()
+    assert {sha256 for sha256, session_id in found.sessions.items() if session_id in found.failed} == failed
+    assert all(found.sessions[sha256] == sessions[sha256] for sha256 in failed)
+    assert sorted(found.sessions.values()) == sorted(sessions.values())
+
+
+def test_two_thousand_failures_fit_the_state_store_of_airflow():
+    store = MemoryStore()
+    ledger = Ledger(store, CLAIM)
+    for batch in range(40):
+        submit(ledger, [f"{batch:02}{each:062}" for each in range(50)], [f"{batch:02}{each:034}" for each in range(50)])
+    ledger.record_failed({session_id: sha256 for sha256, session_id in ledger.recall().sessions.items()})
+    assert len(Ledger(store, CLAIM).recall().failed) == 2_000
+    assert max(len(value) for value in store.values.values()) < 65_535 / 4
+
+
 def test_without_a_store_nothing_is_kept_and_nothing_breaks():
     ledger = Ledger(None, CLAIM)
     submit(ledger, ["a"], ["s1"])
-    ledger.record_failed(["s1"])
+    ledger.record_failed({"s1": "a"})
     assert ledger.recall().sessions == {}
 
 
