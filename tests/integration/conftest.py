@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,6 +136,14 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrying.random, "random", lambda: 0.0)
     monkeypatch.setattr(budget, "_FIRST_PAUSE_SECONDS", 0.1)
     monkeypatch.setattr(triggers, "MIN_SECONDS_DEFERRED", 0.0)
+
+
+@pytest.fixture
+def usual_pace(no_pauses: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks as rare as they are shipped, for tests that count them."""
+    from raydocs_provider.extraction.waiting import Pace
+
+    monkeypatch.setattr(Pace.__init__, "__defaults__", tuple(each.default for each in fields(Pace)))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,10 +50,11 @@ def submit(make_emulator: Callable[..., Emulator], connect: Callable[..., str], 
     return make
 
 
+@dataclass
 class SensorTask(Task):
     """A task instance of a sensor that was rescheduled first at some time."""
 
-    first = datetime.now(UTC)
+    first: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def get_first_reschedule_date(self, context: Any) -> datetime:
         return self.first
@@ -76,6 +78,7 @@ def test_one_poke_looks_at_every_session_that_is_due(submit: Submit, ti: Task) -
     assert len(set(looks(emulator))) == len(looks(emulator)) == 5
 
 
+@pytest.mark.usefixtures("usual_pace")
 def test_a_poke_before_anything_can_be_done_costs_nothing(submit: Submit, ti: Task) -> None:
     emulator, sessions = submit()
     assert not sensor(sessions, expected_seconds=60).poke(ti.context)
@@ -129,8 +132,7 @@ def test_the_deadline_is_a_sensor_timeout_when_poking(submit: Submit, ti: Task) 
 
 def test_the_deadline_is_a_sensor_timeout_when_rescheduling(submit: Submit) -> None:
     _, sessions = submit(extract_seconds=60)
-    ti = SensorTask()
-    ti.first = datetime.now(UTC) - timedelta(seconds=31)
+    ti = SensorTask(first=datetime.now(UTC) - timedelta(seconds=31))
     with pytest.raises(AirflowSensorTimeout):
         sensor(sessions, mode="reschedule").execute(ti.context)
     with pytest.raises(AirflowSkipException):
