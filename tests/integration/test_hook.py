@@ -219,6 +219,13 @@ FAULTS: dict[str, dict[str, Any]] = {
     "a gateway's page after the effect": {"kind": "html", "after": True},
     "too late": {"kind": "delay", "delay": 2},
 }
+# Answers that no later attempt would better, and that say nothing about whether a paid request took effect.
+UNREADABLE: dict[str, dict[str, Any]] = {
+    "a page": {"body": "<html>Welcome</html>", "headers": {"Content-Type": "text/html"}},
+    "another shape": {"body": {"data": {"sessions": []}}},
+    "a list that is short of one": {"body": []},
+    "nothing": {"body": ""},
+}
 LIMITS: dict[str, dict[str, str]] = {
     "seconds": {"Retry-After": "1"},
     "a date": retry_after_date(),
@@ -250,6 +257,17 @@ def test_a_paid_request_is_sent_once_and_ambiguous_after(
     assert [logged.path for logged in emulator.requests()].count(
         f"/extractions/templates/{template.id}/sessions/batch"
     ) == 1
+
+
+@pytest.mark.parametrize("answer", UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_a_paid_request_that_is_answered_unreadably_is_ambiguous_too(
+    emulator: Emulator, hook: RaydocsHook, template: Template, tmp_path: Path, answer: dict[str, Any]
+) -> None:
+    key = hook.upload(tiny_file(tmp_path)).key
+    emulator.add_fault("answer", status=201, after=True, path="/sessions/batch$", **answer)
+    with pytest.raises(RaydocsAmbiguousSubmitError):
+        hook.create_sessions(template.id, [key])
+    assert billed(emulator) == 1
 
 
 @pytest.mark.parametrize("headers", LIMITS.values(), ids=LIMITS.keys())
