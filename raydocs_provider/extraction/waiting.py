@@ -28,6 +28,8 @@ from raydocs_provider.api.models import (
 from raydocs_provider.extraction import manifest
 from raydocs_provider.extraction.manifest import Outcome
 
+# Leaps of this part of a list visit it evenly, wherever one stops.
+_GOLDEN = 0.6180339887
 _DONE_PARSING = frozenset({"parsed", "processed", "ready"})
 
 
@@ -136,10 +138,11 @@ class Waiting:
     """
     The open sessions of one task and when each is worth a look.
 
-    Looks cost budget, so how often a session is looked at depends on the *round*: the seconds it takes to look at every
-    open session once, whoever waits for it. While the round is short, nothing is gained by patience and a session is
-    seen within ``poll_min`` of its end. When it is long, the first look comes when the session is probably done, and no
-    second one before the others have had their turn.
+    Looks cost budget, so how often there is one depends on the *round*: the seconds it takes to look at every open
+    session once, whoever waits for it. While rounds are short nothing is gained by patience, and an end is seen soon.
+    When they are long, it goes in two phases. Until the first session is found extracted, one look in a while is enough
+    for all of them, taken in turns. From then on it is known how long they take: each is looked at when it is probably
+    done, and nobody a second time before the others have had their turn.
 
     :param submitted_at: when each session was submitted, in the same clock as every ``now``.
     """
@@ -150,11 +153,11 @@ class Waiting:
         self._durations: list[float] = []
         self.open: set[str] = set(submitted_at)
         self.outcomes: dict[str, Outcome] = {}
-        # The oldest is last, to be popped first; of those submitted together, the first of the batch.
-        self._not_looked_at = sorted(submitted_at, key=lambda session_id: submitted_at[session_id])[::-1]
+        # The oldest first; of those submitted together, the first of the batch.
+        self._not_looked_at = dict.fromkeys(sorted(submitted_at, key=lambda session_id: submitted_at[session_id]))
         self._looked_at: list[tuple[float, int, str]] = []
-        self._sequence = 0
-        self._scout: str | None = None
+        self._looks = 0
+        self._next_probe = -inf
 
     @property
     def finished(self) -> bool:
@@ -171,30 +174,52 @@ class Waiting:
         """
         Choose the session to look at next.
 
-        Among those due, the one that is overdue the longest; nobody is looked at twice while another is overdue.
-
         :param round_seconds: how long it takes at the moment to look at every open session once.
         :returns: the session and how many seconds to wait before looking, 0 if it is due; None if all are finished.
         """
-        while self._not_looked_at and self._not_looked_at[-1] not in self.open:
-            self._not_looked_at.pop()
         while self._looked_at and self._looked_at[0][2] not in self.open:
             heapq.heappop(self._looked_at)
-        due = self._looked_at[0][0] if self._looked_at else inf
+        if not self.open:
+            return None
+        session_id, due = self._choose_known(round_seconds) if self._durations else self._choose_probe(now)
+        if self._pace.session_timeout is not None and session_id in self._not_looked_at:
+            due = min(due, self.submitted_at[session_id] + self._pace.session_timeout)
+        return session_id, max(0.0, due - now)
+
+    def _choose_known(self, round_seconds: float) -> tuple[str, float]:
+        """
+        The session that is due first, now that it is known how long they take.
+
+        Nobody is looked at twice while another is overdue.
+        """
+        again, session_id = (self._looked_at[0][0], self._looked_at[0][2]) if self._looked_at else (inf, "")
         if self._not_looked_at:
-            session_id = self._not_looked_at[-1]
-            slack = 0.0 if self._is_scout(session_id) else 2 * round_seconds
-            pause = min(self.expected_duration(), max(self._pace.poll_min, slack))
-            if (first_due := self.submitted_at[session_id] + pause) <= due:
-                return session_id, max(0.0, first_due - now)
-        return (self._looked_at[0][2], max(0.0, due - now)) if self._looked_at else None
+            first = next(iter(self._not_looked_at))
+            pause = min(self.expected_duration(), max(self._pace.poll_min, 2 * round_seconds))
+            if (due := self.submitted_at[first] + pause) <= again:
+                return first, due
+        return session_id, again
+
+    def _choose_probe(self, now: float) -> tuple[str, float]:
+        """One session for all of them: another each time, so that one that is stuck does not hide the others."""
+        if not self._not_looked_at:
+            again, _, session_id = self._looked_at[0]
+            return session_id, max(again, self._next_probe)
+        oldest = next(iter(self._not_looked_at))
+        submitted_at = self.submitted_at[oldest]
+        # Neighbours in a batch may be stuck for the same reason, so the turns leap; but not to what has just begun.
+        old_enough = submitted_at + (now - submitted_at) / 2
+        candidates = [each for each in self._not_looked_at if self.submitted_at[each] <= old_enough] or [oldest]
+        probe = candidates[int(self._looks * _GOLDEN * len(candidates)) % len(candidates)]
+        return probe, max(submitted_at + min(self._pace.expected_seconds, self._pace.poll_min), self._next_probe)
 
     def record_unfinished(self, session_id: str, now: float, round_seconds: float, random: float) -> None:
         """
         Note that a session was looked at and goes on (or that the look failed), and say when to look again.
 
-        After a quarter of its age, but within one and two rounds, the scout sooner; with jitter, so that sessions that
-        were submitted together do not stay in step.
+        At it, after a quarter of its age, but within one and two rounds; at any other as long as none is known to be
+        extracted, after a sixteenth of its age. With jitter, so that sessions that were submitted together do not
+        stay in step.
 
         :param random: a number in [0, 1).
         """
@@ -204,11 +229,11 @@ class Waiting:
             reason = f"Not finished {age:.0f} s after its submission. It goes on, and is billed, at Raydocs."
             self.record_outcome(session_id, Outcome(manifest.FAILED, None, None, "waiting", "session_timeout", reason))
             return
-        at_least = 0.0 if self._is_scout(session_id) else round_seconds
-        pause = min(max(age / 4, at_least), 2 * round_seconds)
-        pause = max(self._pace.poll_min, pause * (0.75 + 0.5 * random))
-        self._sequence += 1
-        heapq.heappush(self._looked_at, (now + pause, self._sequence, session_id))
+        jitter = 0.75 + 0.5 * random
+        pause = max(self._pace.poll_min, min(max(age / 4, round_seconds), 2 * round_seconds) * jitter)
+        self._looks += 1
+        heapq.heappush(self._looked_at, (now + pause, self._looks, session_id))
+        self._next_probe = now + max(self._pace.poll_min, min(age / 16, round_seconds) * jitter)
 
     def record_outcome(self, session_id: str, outcome: Outcome, seconds: float | None = None) -> None:
         """
@@ -225,16 +250,15 @@ class Waiting:
         if seconds is not None and outcome.state == manifest.EXTRACTED:
             insort(self._durations, seconds)
 
-    def _is_scout(self, session_id: str) -> bool:
-        """Until one session has told how long they take, the first one is watched closely, whatever was expected."""
-        if self._durations:
-            return False
-        if self._scout not in self.open:
-            self._scout = session_id
-        return session_id == self._scout
+    def seconds_left(self, now: float, round_seconds: float) -> float:
+        """About how long it takes until all have ended: until the youngest is probably done, and a look at each."""
+        if not self.open:
+            return 0.0
+        youngest = max(self.submitted_at[session_id] for session_id in self.open)
+        return max(0.0, youngest + self.expected_duration() - now) + round_seconds
 
     def _forget(self, session_id: str) -> None:
-        if self._not_looked_at and self._not_looked_at[-1] == session_id:
-            self._not_looked_at.pop()
+        if session_id in self._not_looked_at:
+            del self._not_looked_at[session_id]
         elif self._looked_at and self._looked_at[0][2] == session_id:
             heapq.heappop(self._looked_at)

@@ -32,7 +32,10 @@ _SECONDS_BETWEEN_SIGNS_OF_LIFE = 600.0
 def start_waiting(manifest: Manifest, pace: Pace, now: float) -> Waiting:
     """The sessions of a manifest that are still open."""
     submitted = manifest.in_state(SUBMITTED)
-    return Waiting({record.session_id: record.submitted_at or now for record in submitted if record.session_id}, pace)
+    # Another machine's clock may have been ahead of this one's: nothing was submitted later than now.
+    return Waiting(
+        {record.session_id: min(record.submitted_at or now, now) for record in submitted if record.session_id}, pace
+    )
 
 
 class Watcher:
@@ -135,10 +138,10 @@ class Watcher:
         pause = _SECONDS_BETWEEN_REPORTS if done != reported else _SECONDS_BETWEEN_SIGNS_OF_LIFE
         if now - reported_at < pause and (still_open or done == reported):
             return
-        rate = (done - reported) / max(1.0, now - reported_at)
         self._reported = (now, done)
         failed = sum(outcome.state == FAILED for outcome in self._waiting.outcomes.values())
-        left = f", about {math.ceil(still_open / rate / 60)} min left" if still_open and rate > 0 else ""
+        minutes = math.ceil(self._waiting.seconds_left(now, pacer.round_seconds()) / 60)
+        left = f", about {minutes} min left" if minutes > 1 else ""
         self._log.info("%d/%d done, %d failed%s, budget %s.", done, self._total, failed, left, pacer.describe())
 
 
