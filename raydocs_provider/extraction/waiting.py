@@ -145,9 +145,11 @@ class Waiting:
     done, and nobody a second time before the others have had their turn.
 
     :param submitted_at: when each session was submitted, in the same clock as every ``now``.
+    :param turn: whose turn is the first. A wait that is begun anew for every look, as a rescheduled sensor's is, has to
+        draw it, or one that is stuck would hide the others for good.
     """
 
-    def __init__(self, submitted_at: Mapping[str, float], pace: Pace) -> None:
+    def __init__(self, submitted_at: Mapping[str, float], pace: Pace, turn: int = 0) -> None:
         self._pace = pace
         self.submitted_at = dict(submitted_at)
         self._durations: list[float] = []
@@ -156,7 +158,7 @@ class Waiting:
         # The oldest first; of those submitted together, the first of the batch.
         self._not_looked_at = dict.fromkeys(sorted(submitted_at, key=lambda session_id: submitted_at[session_id]))
         self._looked_at: list[tuple[float, int, str]] = []
-        self._looks = 0
+        self._turn = turn
         self._next_probe = -inf
 
     @property
@@ -210,7 +212,7 @@ class Waiting:
         # Neighbours in a batch may be stuck for the same reason, so the turns leap; but not to what has just begun.
         old_enough = submitted_at + (now - submitted_at) / 2
         candidates = [each for each in self._not_looked_at if self.submitted_at[each] <= old_enough] or [oldest]
-        probe = candidates[int(self._looks * _GOLDEN * len(candidates)) % len(candidates)]
+        probe = candidates[int(self._turn * _GOLDEN * len(candidates)) % len(candidates)]
         return probe, max(submitted_at + min(self._pace.expected_seconds, self._pace.poll_min), self._next_probe)
 
     def record_unfinished(self, session_id: str, now: float, round_seconds: float, random: float) -> None:
@@ -231,8 +233,8 @@ class Waiting:
             return
         jitter = 0.75 + 0.5 * random
         pause = max(self._pace.poll_min, min(max(age / 4, round_seconds), 2 * round_seconds) * jitter)
-        self._looks += 1
-        heapq.heappush(self._looked_at, (now + pause, self._looks, session_id))
+        self._turn += 1
+        heapq.heappush(self._looked_at, (now + pause, self._turn, session_id))
         self._next_probe = now + max(self._pace.poll_min, min(age / 16, round_seconds) * jitter)
 
     def record_outcome(self, session_id: str, outcome: Outcome, seconds: float | None = None) -> None:

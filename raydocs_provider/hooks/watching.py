@@ -34,7 +34,9 @@ def start_waiting(manifest: Manifest, pace: Pace, now: float) -> Waiting:
     submitted = manifest.in_state(SUBMITTED)
     # Another machine's clock may have been ahead of this one's: nothing was submitted later than now.
     return Waiting(
-        {record.session_id: min(record.submitted_at or now, now) for record in submitted if record.session_id}, pace
+        {record.session_id: min(record.submitted_at or now, now) for record in submitted if record.session_id},
+        pace,
+        turn=random.randrange(1 << 16),
     )
 
 
@@ -55,12 +57,17 @@ class Watcher:
         self._total = len(waiting.open)
         self._unknown_seen: set[str] = set()
         self._failed_looks = 0
-        self._reported: tuple[float, int] = (time.time(), 0)
+        # The wall clock may be set while sessions are open, and every due time would be wrong by as much.
+        self._wall_clock_at_zero = time.time() - time.monotonic()
+        self._reported: tuple[float, int] = (self._now(), 0)
 
     @property
     def manifest(self) -> Manifest:
         """The manifest as far as it is known by now."""
         return apply_outcomes(self._manifest, self._waiting.outcomes)
+
+    def _now(self) -> float:
+        return self._wall_clock_at_zero + time.monotonic()
 
     async def recall(self) -> None:
         """Take over what is already on file, so that a restarted wait does not look at it again."""
@@ -81,18 +88,20 @@ class Watcher:
             for that.
         """
         pacer = pacer_for(await hook.get_settings())
+        set_back = self._now() - time.time()
+        due_by, stop_at = due_by + set_back, stop_at + set_back
         with pacer.watching(self._waiting):
             # Looking takes time itself, so what is due is told by a clock that stops at `due_by`.
-            while (look := self._waiting.next_look(at := min(time.time(), due_by), pacer.round_seconds())) is not None:
+            while (look := self._waiting.next_look(at := min(self._now(), due_by), pacer.round_seconds())) is not None:
                 session_id, delay = look
-                now = time.time()
+                now = self._now()
                 if at + delay > due_by or now >= stop_at:
                     self._report(now, pacer)
                     return False
                 # Even a look that is due yields to the loop, which other triggers share.
                 await asyncio.sleep(max(0.0, min(at + delay, stop_at) - now))
                 await self._look(hook, session_id, pacer)
-                self._report(time.time(), pacer)
+                self._report(self._now(), pacer)
         return True
 
     async def _look(self, hook: RaydocsAsyncHook, session_id: str, pacer: Pacer) -> None:
@@ -115,13 +124,13 @@ class Watcher:
             if not problem.repeatable or self._failed_looks >= MAX_FAILED_LOOKS_IN_A_ROW:
                 raise
             self._log.warning("%s The session is looked at again later.", problem)
-            self._waiting.record_unfinished(session_id, time.time(), pacer.round_seconds(), random.random())
+            self._waiting.record_unfinished(session_id, self._now(), pacer.round_seconds(), random.random())
             return
         self._failed_looks = 0
         for status in sorted(unknown_statuses(session) - self._unknown_seen):
             self._unknown_seen.add(status)
             self._log.warning("Raydocs uses a status this version does not know: %s. Taken as not finished.", status)
-        now = time.time()
+        now = self._now()
         if outcome is None:
             self._waiting.record_unfinished(session_id, now, pacer.round_seconds(), random.random())
         else:

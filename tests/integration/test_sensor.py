@@ -23,8 +23,7 @@ from raydocs_provider.hooks.raydocs import RaydocsHook
 from raydocs_provider.operators.raydocs import RaydocsCreateSessionsOperator, RaydocsUploadOperator
 from raydocs_provider.sensors import raydocs as sensors
 from raydocs_provider.sensors.raydocs import RaydocsSessionsSensor
-from tests.integration.conftest import CORRUPT, GOOD, Task, looks, make_template, uris
-from tests.integration.test_operators import fire, stored_and_back
+from tests.integration.conftest import CORRUPT, GOOD, Task, fire, looks, make_template, stored_and_back, uris
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 
@@ -71,11 +70,17 @@ def test_poking_ends_with_the_manifest(submit: Submit, ti: Task, spool: bool) ->
     assert sensor(sessions).execute(ti.context)["counts"]["extracted"] == 2
 
 
-def test_one_poke_looks_at_every_session_that_is_due(submit: Submit, ti: Task) -> None:
-    emulator, sessions = submit(GOOD[:5], extract_seconds=60)
+def test_one_poke_is_one_look_while_nothing_has_ended_and_all_of_them_once_something_has(
+    submit: Submit, ti: Task
+) -> None:
+    emulator, sessions = submit(GOOD[:5], parse_seconds=0, extract_seconds=2)
     time.sleep(0.2)
     assert not sensor(sessions).poke(ti.context)
-    assert len(set(looks(emulator))) == len(looks(emulator)) == 5
+    assert len(looks(emulator)) == 1
+    time.sleep(3)
+    assert sensor(sessions).poke(ti.context)
+    assert len(looks(emulator)) == 6
+    assert len(set(looks(emulator))) == 5
 
 
 @pytest.mark.usefixtures("usual_pace")
