@@ -238,8 +238,7 @@ def _settle_in(start: Start) -> None:
     _connect("warehouse", start.scenario.warehouse, host=str(start.home.warehouse))
     random.seed(start.scenario.seed * 1_000 + start.number)
     _quicken(start.scenario)
-    shifts = start.scenario.clock_shifts
-    _shift_clock(shifts[start.number % len(shifts)], start.scenario.clock_jump)
+    _shift_clock(start.scenario, start.number)
     if start.step == "run":
         for kill in start.scenario.self_kills:
             _arm(kill, start.home)
@@ -267,12 +266,14 @@ def _quicken(scenario: Scenario) -> None:
     random.uniform = lambda low, high: low + 0.05 * (uniform(low, high) - low)
 
 
-def _shift_clock(seconds: float, jump: float) -> None:
-    """Another time of day than Raydocs has; ``jump`` seconds later or earlier after a while."""
+def _shift_clock(scenario: Scenario, number: int) -> None:
+    """Another time of day than Raydocs has, and from some moment on yet another."""
     real, started_at = time.time, time.monotonic()
+    shift = scenario.clock_shifts[number % len(scenario.clock_shifts)]
 
     def shifted() -> float:
-        return real() + seconds + (jump if time.monotonic() - started_at > 1.0 else 0.0)
+        jumped = time.monotonic() - started_at > scenario.clock_jumps_after
+        return real() + shift + (scenario.clock_jump if jumped else 0.0)
 
     time.time = shifted
 

@@ -51,7 +51,8 @@ class Verdict:
             f"{state} seed {self.scenario.seed:3}  {self.seconds:5.1f} s  {self.kills} kill(s)  {self.starts} start(s)"
             f"  {self.requests:4} requests  {self.scenario.summarize()}"
         )
-        return "\n".join([line, *(f"     {violation}" for violation in self.violations)])
+        kept = [f"     the run's files are kept in {self.kept}"] if self.kept else []
+        return "\n".join([line, *(f"     {violation}" for violation in self.violations), *kept])
 
 
 @contextmanager

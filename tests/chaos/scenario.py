@@ -57,7 +57,8 @@ class Scenario:
     :param storm_length: how many answers a storm takes.
     :param retry_after: whether a storm says when to come back.
     :param clock_shifts: seconds the driver's clock is off, one for each of its starts, over and over.
-    :param clock_jump: seconds by which the clock jumps in the middle of each start.
+    :param clock_jump: seconds by which the clock jumps in the middle of each start,
+    :param clock_jumps_after: so many seconds after it.
     """
 
     seed: int
@@ -82,6 +83,7 @@ class Scenario:
     retry_after: bool = False
     clock_shifts: tuple[float, ...] = field(default=(0.0,))
     clock_jump: float = 0.0
+    clock_jumps_after: float = 0.0
 
     def summarize(self) -> str:
         """The scenario in a few words, for the line of its seed."""
@@ -132,6 +134,7 @@ def draw(seed: int, documents: int) -> Scenario:
     bad_weather = random.choice([0.0, 0.0, 0.3])
     stormy = random.random() < 0.25
     clock = random.random()
+    retry_failed = random.random() < 0.3
     return Scenario(
         seed=seed,
         readable=documents - corrupt - twins,
@@ -144,9 +147,9 @@ def draw(seed: int, documents: int) -> Scenario:
         state_store=state_store,
         spool=spool,
         deferrable=random.random() < 0.5,
-        on_partial_failure=random.choice(["fail", "warn"]),
+        on_partial_failure="fail" if retry_failed else random.choice(["fail", "warn"]),
         on_ambiguous_submit=random.choice(["fail", "resubmit"]),
-        retry_failed=random.random() < 0.3,
+        retry_failed=retry_failed,
         strikes=strikes,
         self_kills=_draw_self_kills(random, documents // batch_size),
         bad_weather=bad_weather,
@@ -157,6 +160,7 @@ def draw(seed: int, documents: int) -> Scenario:
         if clock < 0.25
         else (0.0,),
         clock_jump=random.choice([-3_600.0, 3_600.0]) if 0.2 < clock < 0.4 else 0.0,
+        clock_jumps_after=random.uniform(0.5, 4.0),
     )
 
 
