@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from importlib import import_module
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -85,6 +86,8 @@ class RaydocsSessionsTrigger(BaseTrigger):
     async def _watch(self) -> dict[str, Any]:
         from asgiref.sync import sync_to_async
 
+        # The first import of an HTTP client takes tenths of a second, which the loop shall not stand still for.
+        await sync_to_async(import_module, thread_sensitive=False)("raydocs_provider.hooks.watching")
         from raydocs_provider.extraction.spool import dump_manifest, load_manifest
         from raydocs_provider.extraction.waiting import Pace
         from raydocs_provider.hooks.raydocs_async import RaydocsAsyncHook
