@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import contextlib
 import json
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from raydocs_provider.emulator import Emulator
     from raydocs_provider.emulator.front import LoggedRequest
     from raydocs_provider.hooks.raydocs import RaydocsHook
+    from raydocs_provider.triggers.raydocs import RaydocsSessionsTrigger
 
 SCHEMA = ROOT / "example_dags" / "schemas" / "invoice.json"
 DOCUMENTS = ROOT / "example_dags" / "documents"
@@ -228,6 +230,28 @@ def looks(emulator: Emulator) -> list[str]:
         for logged in requests_to(emulator)
         if logged.method == "GET" and marker in logged.path
     ]
+
+
+def stored_and_back(trigger: RaydocsSessionsTrigger) -> RaydocsSessionsTrigger:
+    """The trigger as Airflow writes it into its database and reads it out again."""
+    from airflow._shared.module_loading import import_string
+    from airflow.sdk.serde import deserialize, serialize
+
+    classpath, kwargs = trigger.serialize()
+    stored = json.loads(json.dumps(serialize(kwargs)))
+    revived = import_string(classpath)(**deserialize(stored))
+    assert revived.serialize() == (classpath, kwargs)
+    return revived
+
+
+def fire(trigger: RaydocsSessionsTrigger) -> dict[str, Any]:
+    async def first_event() -> dict[str, Any]:
+        async for event in trigger.run():
+            return dict(event.payload)
+        raise AssertionError("no event")
+
+    trigger.poll_min = 0.05
+    return asyncio.run(first_event())
 
 
 @contextmanager

@@ -204,33 +204,39 @@ async def test_no_proxy_is_used_where_the_environment_says_so(
 
 
 class SlowFolder:
-    """A ``results_path`` on storage that takes its time."""
+    """
+    A ``results_path`` on storage that takes its time.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    :param ticks: grows by one with each turn of the loop.
+    :param passed: how many turns the loop made during each call.
+    """
+
+    def __init__(self, path: Path, ticks: list[None], passed: list[int]) -> None:
+        self._path, self._ticks, self._passed = path, ticks, passed
         self.name = path.name
 
     def __truediv__(self, name: str) -> SlowFolder:
-        return SlowFolder(self._path / name)
+        return SlowFolder(self._path / name, self._ticks, self._passed)
+
+    def _take_time(self) -> None:
+        before = len(self._ticks)
+        time.sleep(0.2)
+        self._passed.append(len(self._ticks) - before)
 
     def exists(self) -> bool:
-        time.sleep(0.3)
+        self._take_time()
         return self._path.exists()
 
     def iterdir(self) -> Any:
-        time.sleep(0.3)
+        self._take_time()
         return self._path.iterdir()
 
     def mkdir(self, *, parents: bool, exist_ok: bool) -> None:
-        time.sleep(0.3)
+        self._take_time()
         self._path.mkdir(parents=parents, exist_ok=exist_ok)
 
-    def read_bytes(self) -> bytes:
-        time.sleep(0.3)
-        return self._path.read_bytes()
-
     def write_bytes(self, data: bytes) -> int:
-        time.sleep(0.3)
+        self._take_time()
         return self._path.write_bytes(data)
 
 
@@ -245,24 +251,23 @@ async def test_slow_storage_does_not_block_the_loop(
     ]
     manifest = Manifest(records, connection, submitted_at=time.time())
     pace = Pace(expected_seconds=0.1, poll_min=0.1)
-    (tmp_path / "results").mkdir()
-    spool = Spool(SlowFolder(tmp_path / "results"))
+    ticks: list[None] = []
+    passed: list[int] = []
+    results = tmp_path / "results"
+    results.mkdir()
+    spool = Spool(SlowFolder(results, ticks, passed))
     watcher = Watcher(manifest, start_waiting(manifest, pace, time.time()), spool, hook.log)
 
-    longest = 0.0
-
     async def tick() -> None:
-        nonlocal longest
         while True:
-            before = time.perf_counter()
+            ticks.append(None)
             await asyncio.sleep(0.01)
-            longest = max(longest, time.perf_counter() - before)
 
     ticking = asyncio.create_task(tick())
     await watcher.recall()
     async with RaydocsAsyncHook(connection) as entered:
         assert await watcher.watch(entered, stop_at=time.time() + 30)
     ticking.cancel()
-    assert len(list((tmp_path / "results").iterdir())) == 2
-    # A blocking call would have stopped the ticking for its 300 ms, and there were six of them.
-    assert longest < 0.3
+    assert len(list(results.iterdir())) == 2
+    assert len(passed) >= 4
+    assert min(passed) > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, AirflowSkipException, TaskDeferred
+from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, AirflowSkipException
 
 from raydocs_provider.api.models import Template
 from raydocs_provider.emulator import Emulator
@@ -28,14 +27,12 @@ from raydocs_provider.extraction.manifest import EXTRACTED, FAILED, Manifest
 from raydocs_provider.extraction.spool import load_manifest
 from raydocs_provider.hooks.raydocs import RaydocsHook
 from raydocs_provider.hooks.storage import open_spool
-from raydocs_provider.operators import extract as extract_module
 from raydocs_provider.operators.raydocs import (
     RaydocsCreateSessionsOperator,
     RaydocsExtractOperator,
     RaydocsUploadOperator,
 )
 from raydocs_provider.sensors.raydocs import RaydocsSessionsSensor
-from raydocs_provider.triggers.raydocs import RaydocsSessionsTrigger
 from tests.integration.conftest import (
     CORRUPT,
     GOOD,
@@ -44,9 +41,11 @@ from tests.integration.conftest import (
     billed,
     copies,
     count,
+    fire,  # noqa: F401 - test_ends.py takes it from here
     looks,
     make_template,
     requests_to,
+    stored_and_back,  # noqa: F401 - likewise
     uris,
 )
 
@@ -397,119 +396,6 @@ def test_a_killed_task_says_what_goes_on(
     operator.execute(ti.context)
     operator.on_kill()
     assert "Killed with 2 document(s) submitted" in capsys.readouterr().out
-
-
-# --- deferral
-
-
-@pytest.fixture
-def slow(make_emulator: MakeEmulator) -> Emulator:
-    """A Raydocs that takes longer than the operator looks before it defers."""
-    return make_emulator(extract_seconds=1.5)
-
-
-def defer(operator: Any, context: Any, monkeypatch: pytest.MonkeyPatch) -> TaskDeferred:
-    monkeypatch.setattr(extract_module, "BRIEF_LOOK_SECONDS", 0.2)
-    with pytest.raises(TaskDeferred) as deferred:
-        operator.execute(context)
-    return deferred.value
-
-
-def stored_and_back(trigger: RaydocsSessionsTrigger) -> RaydocsSessionsTrigger:
-    """The trigger as Airflow writes it into its database and reads it out again."""
-    from airflow._shared.module_loading import import_string
-    from airflow.sdk.serde import deserialize, serialize
-
-    classpath, kwargs = trigger.serialize()
-    stored = json.loads(json.dumps(serialize(kwargs)))
-    revived = import_string(classpath)(**deserialize(stored))
-    assert revived.serialize() == (classpath, kwargs)
-    return revived
-
-
-def fire(trigger: RaydocsSessionsTrigger) -> dict[str, Any]:
-    async def first_event() -> dict[str, Any]:
-        async for event in trigger.run():
-            return dict(event.payload)
-        raise AssertionError("no event")
-
-    trigger.poll_min = 0.05
-    return asyncio.run(first_event())
-
-
-def test_a_fast_extraction_never_defers(template: Template, ti: Task, results_path: str) -> None:
-    operator = extract(template, uris(GOOD[:2]), results_path=results_path, deferrable=True)
-    assert read(operator.execute(ti.context)).states == {EXTRACTED: 2}
-
-
-@pytest.mark.parametrize("with_spool", [True, False], ids=["results_path", "no results_path"])
-def test_a_slow_extraction_goes_through_the_trigger_and_back(
-    slow: Emulator,
-    connect: Connect,
-    ti: Task,
-    results_path: str,
-    monkeypatch: pytest.MonkeyPatch,
-    with_spool: bool,
-) -> None:
-    with RaydocsHook(connect(host=slow.url, password=slow.token)) as hook:
-        template = make_template(hook)
-    arguments: dict[str, Any] = {"results_path": results_path if with_spool else None, "deferrable": True}
-    documents = uris([*GOOD[:2], CORRUPT])
-    deferred = defer(extract(template, documents, **arguments), ti.context, monkeypatch)
-
-    text = json.dumps(deferred.trigger.serialize())
-    for secret in (slow.token, "signature", "__storage__", "X-Amz"):
-        assert secret not in text
-    assert deferred.timeout is not None
-    assert deferred.timeout > timedelta(seconds=60)
-
-    event = json.loads(json.dumps(fire(stored_and_back(deferred.trigger))))
-    assert event["status"] == "finished"
-    fresh = extract(template, documents, on_partial_failure="warn", **arguments)
-    written = getattr(fresh, deferred.method_name)(ti.context, event)
-    assert read(written).states == {EXTRACTED: 2, FAILED: 1}
-    assert len(json.dumps(written)) < 4096
-    assert billed(slow) == 3
-
-
-def test_a_deadline_in_the_trigger_fails_the_task_with_what_is_known(
-    make_emulator: MakeEmulator,
-    connect: Connect,
-    ti: Task,
-    results_path: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    emulator = make_emulator(extract_seconds=60)
-    with RaydocsHook(connect(host=emulator.url, password=emulator.token)) as hook:
-        template = make_template(hook)
-    operator = extract(template, uris(GOOD[:2]), results_path=results_path, timeout=1.5, deferrable=True)
-    deferred = defer(operator, ti.context, monkeypatch)
-    event = fire(stored_and_back(deferred.trigger))
-    assert event["status"] == "deadline"
-    with pytest.raises(RaydocsDeadlineError):
-        operator.execute_complete(ti.context, event)
-    assert read(ti.pushed[XCOM_RETURN_KEY]).states == {"submitted": 2}
-
-
-def test_an_error_in_the_trigger_is_the_same_error_in_the_task_and_leaves_the_manifest(
-    slow: Emulator, connect: Connect, ti: Task, results_path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with RaydocsHook(connect(host=slow.url, password=slow.token)) as hook:
-        template = make_template(hook)
-    operator = extract(template, uris(GOOD[:2]), results_path=results_path, deferrable=True)
-    deferred = defer(operator, ti.context, monkeypatch)
-    slow.add_fault("answer", status=401, method="GET", path="/extractions/sessions/", count=0)
-    event = fire(stored_and_back(deferred.trigger))
-    with pytest.raises(RaydocsAuthenticationError, match="401"):
-        operator.execute_complete(ti.context, event)
-    assert read(ti.pushed[XCOM_RETURN_KEY]).states == {"submitted": 2}
-
-
-@pytest.mark.parametrize("event", [None, {}, {"status": "renamed"}, "text"])
-def test_an_event_of_another_version_is_an_error_not_a_success(event: Any, ti: Task) -> None:
-    operator = RaydocsExtractOperator(task_id="extract", template_id="t", documents="file:///a")
-    with pytest.raises(Exception, match="event this version does not know"):
-        operator.execute_complete(ti.context, event)
 
 
 def test_all_of_the_samples_come_out(template: Template, ti: Task, results_path: str) -> None:

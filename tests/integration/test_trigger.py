@@ -19,8 +19,17 @@ from raydocs_provider.hooks.raydocs import RaydocsHook
 from raydocs_provider.operators.raydocs import RaydocsCreateSessionsOperator, RaydocsUploadOperator
 from raydocs_provider.triggers import raydocs as triggers
 from raydocs_provider.triggers.raydocs import RaydocsSessionsTrigger
-from tests.integration.conftest import CORRUPT, GOOD, Task, looks, make_template, requests_to, uris
-from tests.integration.test_operators import fire, stored_and_back
+from tests.integration.conftest import (
+    CORRUPT,
+    GOOD,
+    Task,
+    fire,
+    looks,
+    make_template,
+    requests_to,
+    stored_and_back,
+    uris,
+)
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 
