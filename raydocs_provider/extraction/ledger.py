@@ -54,12 +54,14 @@ class Submissions:
     What earlier attempts of the same claim have left.
 
     :param sessions: session id by document sha256.
+    :param batches: the same, batch by batch.
     :param failed: sessions that are known to have failed.
     :param ambiguous: documents of batches whose answer was never recorded, by sha256.
     :param submitted_at: when the first of the sessions was submitted, in epoch seconds.
     """
 
     sessions: dict[str, str] = field(default_factory=dict)
+    batches: list[dict[str, str]] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
     ambiguous: set[str] = field(default_factory=set)
     submitted_at: float | None = None
@@ -93,7 +95,8 @@ class Ledger:
             if batch["sessions"] is None:
                 found.ambiguous.update(batch["sha256"])
             elif batch["sessions"]:
-                found.sessions.update(zip(batch["sha256"], batch["sessions"], strict=True))
+                found.batches.append(dict(zip(batch["sha256"], batch["sessions"], strict=True)))
+                found.sessions.update(found.batches[-1])
                 found.failed.update(batch["failed"])
                 submitted_at = float(batch["submitted_at"])
                 found.submitted_at = min(submitted_at, found.submitted_at or submitted_at)

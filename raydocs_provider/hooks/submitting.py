@@ -15,11 +15,12 @@ from raydocs_provider.api.requests import MAX_FILES_PER_BATCH
 from raydocs_provider.exceptions import (
     RaydocsAmbiguousSubmitError,
     RaydocsApiError,
+    RaydocsNotFoundError,
     RaydocsUploadError,
     RaydocsValidationError,
 )
 from raydocs_provider.extraction.documents import SourceDocument
-from raydocs_provider.extraction.ledger import Ledger
+from raydocs_provider.extraction.ledger import Ledger, Submissions
 from raydocs_provider.extraction.manifest import FOUND, SUBMITTED, UPLOADED, DocumentRecord
 from raydocs_provider.hooks.raydocs import RaydocsHook
 
@@ -85,6 +86,34 @@ def upload_documents(
         return replace(record, state=UPLOADED, sha256=uploaded.sha256, size=uploaded.size, key=uploaded.key)
 
     return _in_threads(upload, records)
+
+
+def recall_submissions(hook: RaydocsHook, ledger: Ledger, records: Sequence[DocumentRecord]) -> Submissions:
+    """
+    What earlier attempts have left for these documents.
+
+    The order of a batch's answer is not promised. While all documents of a batch are waited for, their sessions tell in
+    the end what each one held. Where only some are still wanted, that has to be known before: those batches are looked
+    at now, one request for each of their sessions.
+    """
+    submissions = ledger.recall()
+    wanted = {record.sha256 for record in records}
+    for batch in submissions.batches:
+        if not wanted.isdisjoint(batch) and not wanted >= batch.keys():
+            submissions.sessions.update(_look_into(hook, batch))
+    return submissions
+
+
+def _look_into(hook: RaydocsHook, batch: Mapping[str, str]) -> dict[str, str]:
+    """The sessions of a batch by what they hold; as recorded, where the server does not tell."""
+    held: dict[str, str] = {}
+    for sha256, session_id in batch.items():
+        try:
+            documents = hook.get_session(session_id).documents
+        except RaydocsNotFoundError:
+            continue
+        held[documents[0].sha256 or sha256 if len(documents) == 1 else sha256] = session_id
+    return held
 
 
 def create_sessions(

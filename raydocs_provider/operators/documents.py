@@ -159,7 +159,7 @@ class RaydocsCreateSessionsOperator(BaseOperator):
         from raydocs_provider.hooks.ledger_stores import open_ledger
         from raydocs_provider.hooks.raydocs import RaydocsHook
         from raydocs_provider.hooks.storage import open_spool
-        from raydocs_provider.hooks.submitting import batches, create_sessions
+        from raydocs_provider.hooks.submitting import batches, create_sessions, recall_submissions
 
         template_id = require_text(self.template_id, "template_id")
         written = check_manifest(self.uploads)
@@ -179,7 +179,7 @@ class RaydocsCreateSessionsOperator(BaseOperator):
                 template_id=template.id,
                 template_hash=template.content_hash,
             )
-            submissions = ledger.recall()
+            submissions = recall_submissions(hook, ledger, uploads.documents)
             records = settle_known(
                 uploads.documents, submissions, on_ambiguous_submit=self.on_ambiguous_submit, retry_failed=False
             )

@@ -145,7 +145,13 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         """Bring every document to its session. Whatever can be refused for free is checked before the first upload."""
         from raydocs_provider.extraction.manifest import FOUND, SKIPPED, SUBMITTED, Manifest
         from raydocs_provider.extraction.submission import first_of_each, settle_known, spread
-        from raydocs_provider.hooks.submitting import batches, create_sessions, hash_documents, upload_documents
+        from raydocs_provider.hooks.submitting import (
+            batches,
+            create_sessions,
+            hash_documents,
+            recall_submissions,
+            upload_documents,
+        )
 
         template_id = require_text(self.template_id, "template_id")
         found = self.find_documents()
@@ -158,8 +164,8 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         if spool is not None:
             spool.write_template(template)  # also shows that results_path can be written
         ledger = self._open_ledger(context, spool, template.id, template.content_hash)
-        submissions = ledger.recall()
         hashed = hash_documents(found)
+        submissions = recall_submissions(hook, ledger, hashed)
         records = settle_known(
             hashed,
             submissions,

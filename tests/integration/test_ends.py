@@ -43,8 +43,19 @@ from raydocs_provider.hooks.storage import open_spool
 from raydocs_provider.landing import lander
 from raydocs_provider.operators.raydocs import RaydocsExtractOperator
 from raydocs_provider.transfers.raydocs_to_sql import RaydocsToSqlOperator
-from tests.integration.conftest import CORRUPT, GOOD, SCHEMA, Task, billed, looks, requests_to, uris
-from tests.integration.test_operators import fire, stored_and_back
+from tests.integration.conftest import (
+    CORRUPT,
+    GOOD,
+    SCHEMA,
+    Task,
+    billed,
+    fire,
+    looks,
+    requests_to,
+    stored_and_back,
+    uris,
+)
+from tests.integration.test_operators import numbers, printed_numbers
 
 pytestmark = pytest.mark.usefixtures("no_pauses", "no_brief_look")
 
@@ -350,6 +361,17 @@ def test_new_documents_are_submitted_and_the_others_are_not(task: TaskRun, emula
     task.attempt()
     assert all_extracted(task.attempt(documents=uris(GOOD[2:6])))
     assert billed(emulator) == 6
+
+
+def test_documents_that_are_left_get_their_own_values_whatever_the_order_of_the_answer(
+    task: TaskRun, emulator: Emulator
+) -> None:
+    emulator.add_fault("shuffle", path=BATCH)
+    with ended_at(emulator, LOOK):
+        task.fails(AirflowTaskTimeout)
+    manifest = task.attempt(documents=uris(GOOD[2:4]))
+    assert numbers(manifest) == printed_numbers(GOOD[2:4])
+    assert billed(emulator) == 4
 
 
 def test_a_changed_template_starts_anew(task: TaskRun, emulator: Emulator, hook: RaydocsHook) -> None:
