@@ -22,12 +22,17 @@ from raydocs_provider.hooks.retrying import retry_options
 
 T = TypeVar("T")
 
+# More would be open for a moment only, when many triggers look at once: the budget keeps their average far below.
+_MOST_CONNECTIONS = 16
+
 
 class _SharedSession:
-    """One ``aiohttp.ClientSession`` and how many hooks use it."""
+    """One ``aiohttp.ClientSession``, the proxy it goes through, and how many hooks use it."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self.session = session
+    def __init__(self, settings: ConnectionSettings) -> None:
+        self.session = _new_async_session(settings)
+        # Found out once: it means going through the whole environment.
+        self.proxy = _proxy(settings)
         self.users = 0
 
 
@@ -73,7 +78,7 @@ class RaydocsAsyncHook(HttpAsyncHook):
         settings = await self.get_settings()
         sessions = _shared_sessions.setdefault(asyncio.get_running_loop(), {})
         if settings not in sessions:
-            sessions[settings] = _SharedSession(_new_async_session(settings))
+            sessions[settings] = _SharedSession(settings)
         self._shared = sessions[settings]
         self._shared.users += 1
         return self
@@ -108,7 +113,7 @@ class RaydocsAsyncHook(HttpAsyncHook):
                 f"{settings.base_url}{request.path}",
                 params=request.params,
                 json=request.json,
-                proxy=_proxy(settings),
+                proxy=self._shared.proxy,
                 allow_redirects=False,
             ) as response:
                 status, headers, body = response.status, response.headers, await response.read()
@@ -126,10 +131,9 @@ def _new_async_session(settings: ConnectionSettings) -> aiohttp.ClientSession:
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=CONNECT_TIMEOUT_SECONDS, connect=settings.timeout, sock_read=settings.timeout
     )
+    connector = aiohttp.TCPConnector(limit=_MOST_CONNECTIONS, ssl=_ssl(settings))
     # Without trust_env: with it, aiohttp refuses to send the token to a host that ~/.netrc has an entry for.
-    return aiohttp.ClientSession(
-        headers=settings.headers, timeout=timeout, connector=aiohttp.TCPConnector(ssl=_ssl(settings))
-    )
+    return aiohttp.ClientSession(headers=settings.headers, timeout=timeout, connector=connector)
 
 
 def _proxy(settings: ConnectionSettings) -> str | None:

@@ -65,6 +65,24 @@ async def test_another_token_is_another_session(emulator: Emulator, connect: Con
             await second.call(endpoints.list_workspaces())
 
 
+async def test_many_calls_at_once_share_a_few_connections(connect: Connect) -> None:
+    opened = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        with contextlib.suppress(asyncio.IncompleteReadError), contextlib.closing(writer):
+            while await reader.readuntil(b"\r\n\r\n"):
+                await asyncio.sleep(0.01)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with RaydocsAsyncHook(connect(host=f"http://127.0.0.1:{port}", password="rd_token")) as hook:
+            await asyncio.gather(*(hook.call(endpoints.list_workspaces()) for _ in range(100)))
+    assert 1 < opened <= 16
+
+
 def test_no_session_is_left_open(connection: str) -> None:
     async def work(*, fail: bool) -> None:
         async with RaydocsAsyncHook(connection) as hook:
