@@ -49,3 +49,7 @@ lock: install  ## resolve requirements-dev.lock anew
 
 clean:  ## remove .venv and what was built
 	rm -rf $(VENV) dist
+
+.PHONY: chaos
+chaos: install  ## kill 100 runs at random requests and check what was paid and landed (SEED=17: one of them)
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))

@@ -153,8 +153,8 @@ def draw(seed: int, documents: int) -> Scenario:
         strikes=strikes,
         self_kills=_draw_self_kills(random, documents // batch_size),
         bad_weather=bad_weather,
-        storm_every=random.randint(40, 200) if stormy else 0,
-        storm_length=random.randint(3, 12),
+        storm_every=random.randint(100, 400) if stormy else 0,
+        storm_length=random.randint(3, 8),
         retry_after=random.random() < 0.5,
         clock_shifts=tuple(random.choice([-90_000.0, -600.0, 0.0, 30.0, 90_000.0]) for _ in range(6))
         if clock < 0.25

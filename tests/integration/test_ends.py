@@ -34,8 +34,10 @@ from raydocs_provider.exceptions import (
     RaydocsAuthenticationError,
     RaydocsDeadlineError,
     RaydocsExtractionError,
+    RaydocsManifestError,
+    RaydocsServerError,
 )
-from raydocs_provider.extraction.manifest import EXTRACTED, FAILED, Manifest
+from raydocs_provider.extraction.manifest import EXTRACTED, FAILED, SUBMITTED, Manifest
 from raydocs_provider.extraction.spool import load_manifest
 from raydocs_provider.hooks import submitting, watching
 from raydocs_provider.hooks.raydocs import RaydocsHook
@@ -88,8 +90,8 @@ class TaskRun:
     def __init__(self, template: Template, store: StateStore | None, **arguments: Any) -> None:
         self.store = store
         self.ti = Task(task_id="extract", max_tries=3)
-        self._template = template
-        self._arguments = arguments
+        self.template = template
+        self.arguments = arguments
         self.operator: RaydocsExtractOperator
 
     def attempt(self, **changed: Any) -> Manifest:
@@ -126,11 +128,11 @@ class TaskRun:
         usual: dict[str, Any] = {
             "task_id": "extract",
             "retries": 3,
-            "template_id": self._template.id,
+            "template_id": self.template.id,
             "expected_seconds": 0.1,
             "timeout": 60,
         }
-        self.operator = RaydocsExtractOperator(**{**usual, **self._arguments, **changed})
+        self.operator = RaydocsExtractOperator(**{**usual, **self.arguments, **changed})
         return self.operator
 
 
@@ -202,6 +204,7 @@ def all_extracted(manifest: Manifest, count: int = 4) -> bool:
 def test_ended_while_uploading_the_next_attempt_submits_each_document_once(
     task: TaskRun, emulator: Emulator, batches_of_two: None
 ) -> None:
+    """Row 1."""
     with ended_at(emulator, "/__storage__/", nth=3):
         task.fails(AirflowTaskTimeout)
     assert billed(emulator) == 2
@@ -213,6 +216,7 @@ def test_ended_while_uploading_the_next_attempt_submits_each_document_once(
 def test_ended_while_submitting_the_next_attempt_reports_one_batch_or_submits_it_again(
     task: TaskRun, emulator: Emulator, batches_of_two: None, on_ambiguous_submit: str
 ) -> None:
+    """Row 2."""
     with ended_at(emulator, BATCH, nth=2):
         task.fails(AirflowTaskTimeout)
     if on_ambiguous_submit == "resubmit":
@@ -227,6 +231,7 @@ def test_ended_while_submitting_the_next_attempt_reports_one_batch_or_submits_it
 
 
 def test_a_lost_answer_is_ambiguous_until_somebody_says_to_submit_again(task: TaskRun, emulator: Emulator) -> None:
+    """Row 3."""
     emulator.add_fault("drop", path=BATCH, after=True)
     task.fails(RaydocsAmbiguousSubmitError)
     task.fails(RaydocsExtractionError)
@@ -239,6 +244,7 @@ def test_a_lost_answer_is_ambiguous_until_somebody_says_to_submit_again(task: Ta
 def test_a_refused_batch_costs_nothing_and_is_submitted_by_the_next_attempt(
     task: TaskRun, emulator: Emulator, batches_of_two: None
 ) -> None:
+    """Row 4."""
     emulator.add_fault("answer", path=BATCH, status=422, body={"message": "The files field is invalid."})
     left = task.fails(RaydocsExtractionError)
     assert left is not None
@@ -247,10 +253,34 @@ def test_a_refused_batch_costs_nothing_and_is_submitted_by_the_next_attempt(
     assert billed(emulator) == 4
 
 
+def test_a_token_refused_between_batches_loses_nothing(task: TaskRun, emulator: Emulator, batches_of_two: None) -> None:
+    """Row 5."""
+    emulator.add_fault("answer", path=BATCH, nth=2, status=401)
+    task.fails(RaydocsAuthenticationError)
+    assert all_extracted(task.attempt())
+    assert billed(emulator) == 4
+
+
+def test_a_file_that_could_not_be_uploaded_is_uploaded_by_the_next_attempt(
+    task: TaskRun, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 6."""
+    monkeypatch.setattr("tenacity.wait.random.uniform", lambda low, high: low)
+    monkeypatch.setattr(submitting, "_THREADS", 1)
+    emulator.add_fault("answer", path="^/__storage__/", count=3, status=503)
+    left = task.fails(RaydocsExtractionError)
+    assert left is not None
+    assert left.states == {EXTRACTED: 3, FAILED: 1}
+    assert [record.code for record in left.in_state(FAILED)] == ["upload_failed"]
+    assert all_extracted(task.attempt())
+    assert billed(emulator) == 4
+
+
 # --- the attempt ends while it waits
 
 
 def test_ended_while_waiting_the_next_attempt_goes_on(task: TaskRun, emulator: Emulator, results_path: str) -> None:
+    """Row 7."""
     with ended_at(emulator, LOOK, once=lambda: len(on_file(results_path)) == 2):
         task.fails(AirflowTaskTimeout)
     seen, known = len(looks(emulator)), on_file(results_path)
@@ -260,6 +290,7 @@ def test_ended_while_waiting_the_next_attempt_goes_on(task: TaskRun, emulator: E
 
 
 def test_a_restarted_triggerer_looks_at_what_is_left(task: TaskRun, emulator: Emulator, results_path: str) -> None:
+    """Row 8."""
     with pytest.raises(TaskDeferred) as deferred:
         task.make(deferrable=True).execute(task.context)
     trigger = deferred.value.trigger
@@ -274,6 +305,7 @@ def test_a_restarted_triggerer_looks_at_what_is_left(task: TaskRun, emulator: Em
 
 @both_modes
 def test_after_its_deadline_the_next_attempt_goes_on(task: TaskRun, emulator: Emulator, deferrable: bool) -> None:
+    """Row 9."""
     emulator.add_fault("delay", path=LOOK, count=1, delay=1.0)
     left = task.fails(RaydocsDeadlineError, deferrable=deferrable, timeout=0.5)
     assert left is not None
@@ -284,11 +316,46 @@ def test_after_its_deadline_the_next_attempt_goes_on(task: TaskRun, emulator: Em
 
 @both_modes
 def test_after_a_refused_token_the_next_attempt_goes_on(task: TaskRun, emulator: Emulator, deferrable: bool) -> None:
+    """Row 11."""
     emulator.add_fault("answer", path=LOOK, nth=2, status=401)
     left = task.fails(RaydocsAuthenticationError, deferrable=deferrable)
     assert left is not None, "the ids of what goes on are not lost"
     assert all_extracted(task.attempt(deferrable=deferrable))
     assert billed(emulator) == 4
+
+
+@both_modes
+def test_after_an_outage_the_next_attempt_goes_on(task: TaskRun, emulator: Emulator, deferrable: bool) -> None:
+    """Row 12."""
+    emulator.add_fault("answer", path=LOOK, count=5 * 5, status=503)
+    left = task.fails(RaydocsServerError, deferrable=deferrable)
+    assert left is not None
+    assert left.states == {SUBMITTED: 4}
+    assert all_extracted(task.attempt(deferrable=deferrable))
+    assert billed(emulator) == 4
+
+
+def test_a_session_that_took_too_long_is_looked_at_once_more(task: TaskRun, emulator: Emulator) -> None:
+    """Row 10."""
+    emulator.add_fault("answer", path=LOOK, nth=1, count=5, status=503)
+    left = task.fails(RaydocsExtractionError, session_timeout=0.001)
+    assert left is not None
+    assert {record.code for record in left.in_state(FAILED)} == {"session_timeout"}
+    assert all_extracted(task.attempt(session_timeout=60))
+    assert billed(emulator) == 4
+
+
+def test_a_deleted_session_stays_gone_until_the_task_is_cleared(task: TaskRun, emulator: Emulator) -> None:
+    """Row 13."""
+    task.attempt()
+    emulator.add_fault("answer", path=LOOK, count=0, status=404)
+    shutil.rmtree(Path(urlsplit(task.arguments["results_path"]).path))
+    left = task.fails(RaydocsExtractionError, retry_failed=True)
+    emulator._front.faults.clear()
+    assert left is not None
+    assert {record.code for record in left.in_state(FAILED)} == {"session_gone"}
+    task.clear()
+    assert all_extracted(task.attempt())
 
 
 def test_the_next_attempt_may_run_on_a_machine_whose_clock_is_behind(
@@ -321,6 +388,7 @@ def test_a_clock_that_is_set_back_holds_nobody_up(
 def test_failed_documents_stay_failed_unless_they_are_to_be_tried_again(
     task: TaskRun, emulator: Emulator, deferrable: bool, shuffled: bool
 ) -> None:
+    """Row 14."""
     if shuffled:
         emulator.add_fault("shuffle", path=BATCH)
     documents = uris([*GOOD[:4], CORRUPT])
@@ -342,6 +410,7 @@ def test_failed_documents_stay_failed_unless_they_are_to_be_tried_again(
 
 @both_modes
 def test_a_cleared_task_starts_anew(task: TaskRun, emulator: Emulator, deferrable: bool) -> None:
+    """Row 17."""
     task.attempt(deferrable=deferrable)
     task.clear()
     assert all_extracted(task.attempt(deferrable=deferrable))
@@ -349,6 +418,7 @@ def test_a_cleared_task_starts_anew(task: TaskRun, emulator: Emulator, deferrabl
 
 
 def test_a_retry_after_a_clear_goes_on_with_what_the_clear_submitted(task: TaskRun, emulator: Emulator) -> None:
+    """Row 17."""
     task.attempt()
     task.clear()
     with ended_at(emulator, LOOK):
@@ -358,6 +428,7 @@ def test_a_retry_after_a_clear_goes_on_with_what_the_clear_submitted(task: TaskR
 
 
 def test_new_documents_are_submitted_and_the_others_are_not(task: TaskRun, emulator: Emulator) -> None:
+    """Row 18."""
     task.attempt()
     assert all_extracted(task.attempt(documents=uris(GOOD[2:6])))
     assert billed(emulator) == 6
@@ -366,6 +437,7 @@ def test_new_documents_are_submitted_and_the_others_are_not(task: TaskRun, emula
 def test_documents_that_are_left_get_their_own_values_whatever_the_order_of_the_answer(
     task: TaskRun, emulator: Emulator
 ) -> None:
+    """Row 18."""
     emulator.add_fault("shuffle", path=BATCH)
     with ended_at(emulator, LOOK):
         task.fails(AirflowTaskTimeout)
@@ -375,11 +447,19 @@ def test_documents_that_are_left_get_their_own_values_whatever_the_order_of_the_
 
 
 def test_a_changed_template_starts_anew(task: TaskRun, emulator: Emulator, hook: RaydocsHook) -> None:
+    """Row 19."""
     task.attempt()
     schema = json.loads(SCHEMA.read_text())
     schema["groups"].pop(next(iter(schema["groups"])))
-    hook.update_template(task._template.id, schema_json=schema)
+    hook.update_template(task.template.id, schema_json=schema)
     assert all_extracted(task.attempt())
+    assert billed(emulator) == 8
+
+
+def test_another_number_of_retries_in_the_dag_starts_anew(task: TaskRun, emulator: Emulator) -> None:
+    """Row 20."""
+    task.attempt()
+    assert all_extracted(task.attempt(retries=2))
     assert billed(emulator) == 8
 
 
@@ -401,6 +481,7 @@ def test_without_any_ledger_a_retry_pays_again_and_every_attempt_says_so(
 def test_a_lost_results_path_costs_looks_or_with_the_ledger_in_it_everything(
     task: TaskRun, emulator: Emulator, tmp_path: Path, paid: int
 ) -> None:
+    """Row 22."""
     task.attempt()
     shutil.rmtree(tmp_path / "results")
     assert all_extracted(task.attempt())
@@ -414,6 +495,7 @@ def test_a_lost_results_path_costs_looks_or_with_the_ledger_in_it_everything(
 def test_a_killed_task_says_what_goes_on_and_what_comes_next(
     task: TaskRun, emulator: Emulator, capsys: pytest.CaptureFixture[str], batches_of_two: None
 ) -> None:
+    """Row 15."""
     with ended_at(emulator, "/__storage__/"):
         task.fails(AirflowTaskTimeout)
     task.operator.on_kill()
@@ -426,6 +508,14 @@ def test_a_killed_task_says_what_goes_on_and_what_comes_next(
     assert "a retry of this task goes on with them, clearing it submits them again" in said
 
 
+def test_a_task_that_was_marked_success_has_nothing_to_land(connect: Callable[..., str], tmp_path: Path) -> None:
+    """Row 16."""
+    warehouse = connect("warehouse", conn_type="sqlite", host=str(tmp_path / "warehouse.db"))
+    load = RaydocsToSqlOperator(task_id="load", extraction=None, conn_id=warehouse, table="invoices")
+    with pytest.raises(RaydocsManifestError, match="left no manifest"):
+        load.execute(Task(task_id="load").context)
+
+
 def test_an_interrupted_load_leaves_nothing_and_lands_everything_the_next_time(
     task: TaskRun,
     emulator: Emulator,
@@ -433,6 +523,7 @@ def test_an_interrupted_load_leaves_nothing_and_lands_everything_the_next_time(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Row 21."""
     warehouse = connect("warehouse", conn_type="sqlite", host=str(tmp_path / "warehouse.db"))
     extraction = task.make().execute(task.context)
     load = RaydocsToSqlOperator(task_id="load", extraction=extraction, conn_id=warehouse, table="invoices")
