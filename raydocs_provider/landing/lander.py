@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from raydocs_provider.exceptions import RaydocsLandingError
+from raydocs_provider.landing.contract import find_misfits
 from raydocs_provider.landing.rows import EXTRACTED, LandingDocument, LoadContext, rows_of
 from raydocs_provider.landing.tables import AUDIT, KEY, STATE, Column, Kind, LandingPlan, Table
 from raydocs_provider.landing.warehouses.base import Warehouse, quote, quote_table
@@ -64,7 +65,8 @@ class Lander:
         :param documents: read once, in order, before a connection is opened. Of two with the same key the later one
             lands.
         :param load: what goes into the audit columns.
-        :raises RaydocsLandingError: the warehouse refused something; nothing of this load is in it.
+        :raises RaydocsLandingError: the warehouse refused something, or a column that exists would change values of
+            the template; nothing of this load is in it.
         """
         with tempfile.TemporaryDirectory(prefix="raydocs-landing-") as directory:
             files = {table: Path(directory, str(number)) for number, table in enumerate(self._plan.tables)}
@@ -115,9 +117,7 @@ class Lander:
         documents = self._plan.documents
         yield f"lock {self._plan.records.table}"
         self._warehouse.lock(cursor, quote_table(self._plan.records.table))
-        for table in files:
-            yield f"create or extend {table}"
-            self._prepare(cursor, table)
+        yield from self._prepare(cursor)
         stages = {table: quote(f"_raydocs_stage_{number}") for number, table in enumerate(files)}
         for table, file in files.items():
             yield f"take rows for {table}"
@@ -135,18 +135,42 @@ class Lander:
             rows[str(table)] = self._warehouse.execute(cursor, insert)
         yield f"commit the rows of {self._plan.records.table}"
 
-    def _prepare(self, cursor: Any, table: Table) -> None:
-        name = quote_table(table)
-        known = self._warehouse.exists(cursor, name)
-        if not known:
-            sql = f"CREATE TABLE IF NOT EXISTS {name} ({self._definitions(table.columns)})"
-            self._warehouse.execute(cursor, sql)
-        existing = self._warehouse.column_names(cursor, name)
-        for column in table.columns:
-            if column.name not in existing:
-                self._warehouse.execute(cursor, f"ALTER TABLE {name} ADD COLUMN {self._definitions([column])}")
-        if not known:
+    def _prepare(self, cursor: Any) -> Iterator[str]:
+        """Create tables, columns and indexes that are missing, unless a column that exists would change values."""
+        created: list[Table] = []
+        existing: dict[Table, Mapping[str, str]] = {}
+        for table in self._plan.tables:
+            yield f"create {table}"
+            name = quote_table(table)
+            if not self._warehouse.exists(cursor, name):
+                sql = f"CREATE TABLE IF NOT EXISTS {name} ({self._definitions(table.columns)})"
+                self._warehouse.execute(cursor, sql)
+                created.append(table)
+            existing[table] = self._warehouse.column_types(cursor, table)
+        self._refuse_misfits(existing)
+        for table, columns in existing.items():
+            yield f"extend {table}"
+            for column in table.columns:
+                if column.name not in columns:
+                    sql = f"ALTER TABLE {quote_table(table)} ADD COLUMN {self._definitions([column])}"
+                    self._warehouse.execute(cursor, sql)
+        for table in created:
+            yield f"index {table}"
             self._warehouse.index_key(cursor, table)
+
+    def _refuse_misfits(self, existing: Mapping[Table, Mapping[str, str]]) -> None:
+        warehouse = self._warehouse
+        misfits = [
+            misfit
+            for table, columns in existing.items()
+            for misfit in find_misfits(table, columns, warehouse.holdings, warehouse.types)
+        ]
+        if misfits:
+            raise RaydocsLandingError(
+                f"Columns that exist would change the values of this load: {'; '.join(misfits)}. Nothing was written. "
+                "Change the type of the column, or rename the column so that the load adds a new one, or land into "
+                "another table."
+            )
 
     def _definitions(self, columns: Iterable[Column]) -> str:
         return ", ".join(f"{quote(column.name)} {self._warehouse.types[column.kind]}" for column in columns)

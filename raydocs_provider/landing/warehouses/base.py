@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 
+from raydocs_provider.landing.contract import Holdings
 from raydocs_provider.landing.rows import Row
 from raydocs_provider.landing.tables import Column, Kind, Table
 from raydocs_provider.landing.values import Cell
@@ -27,6 +28,8 @@ class Warehouse(ABC):
 
     #: What the engine calls each kind.
     types: ClassVar[Mapping[Kind, str]]
+    #: Which kinds the columns of a table that exists hold as they are, by type.
+    holdings: ClassVar[Holdings]
     #: Follows the columns of CREATE TEMP TABLE.
     temporary_suffix: ClassVar[str] = ""
     #: Top-level modules whose exceptions are the engine's.
@@ -70,6 +73,10 @@ class Warehouse(ABC):
         """
 
     @abstractmethod
+    def column_types(self, cursor: Any, table: Table) -> Mapping[str, str]:
+        """The type of each column of an existing table, as the engine spells it, by the column's name."""
+
+    @abstractmethod
     def hint(self, error: BaseException) -> str:
         """The engine's code for its error, and what to do. Nothing of its message, which may quote values."""
 
@@ -77,9 +84,9 @@ class Warehouse(ABC):
     def is_missing(self, error: BaseException) -> bool:
         """Whether a query failed because its table, or the schema of it, does not exist."""
 
-    def fetch(self, cursor: Any, sql: str) -> list[tuple[Any, ...]]:
+    def fetch(self, cursor: Any, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """The rows of a query, as tuples whatever the extras of the connection make of them."""
-        cursor.execute(sql)
+        cursor.execute(sql, parameters)
         return [tuple(row.values() if isinstance(row, Mapping) else row) for row in cursor.fetchall()]
 
     def execute(self, cursor: Any, sql: str) -> int:
@@ -96,11 +103,6 @@ class Warehouse(ABC):
 
     def index_key(self, cursor: Any, table: Table) -> None:  # noqa: B027, some are faster without
         """Index a table by document key, if that was not done, where it saves a load from reading all of the table."""
-
-    def column_names(self, cursor: Any, table: str) -> frozenset[str]:
-        """The columns of an existing table."""
-        cursor.execute(f"SELECT * FROM {table} WHERE 1 = 0")  # noqa: S608
-        return frozenset(column[0] for column in cursor.description)
 
     def explain(self, error: BaseException) -> str | None:
         """What may be said about an error; None if it is not the engine's."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from raydocs_provider.exceptions import RaydocsInputError
+from raydocs_provider.landing.contract import BOOLEANS, EVERYTHING, INTEGERS, JSON, NUMBERS, TIMES
 from raydocs_provider.landing.rows import Row
-from raydocs_provider.landing.tables import Column, Kind
-from raydocs_provider.landing.warehouses.base import Warehouse, text_of_cell
+from raydocs_provider.landing.tables import Column, Kind, Table
+from raydocs_provider.landing.warehouses.base import Warehouse, quote_table, text_of_cell
 
 # The longest row that can be loaded. Memory is taken for what a row needs, not for this.
 _MAX_LINE_BYTES = 512 * 1024 * 1024
 
 _HINTS = {
     "CatalogException": "(the schema has to exist before the load; is it spelt right?)",
-    "ConversionException": "(an existing column has a type that the values do not fit)",
+    "ConversionException": "(a number is too large for the type of an existing column)",
     "PermissionException": "(the connection's settings must let DuckDB read local files)",
 }
 
@@ -31,6 +32,16 @@ class DuckDBWarehouse(Warehouse):
         Kind.BOOLEAN: "BOOLEAN",
         Kind.TIMESTAMP: "TIMESTAMP",
         Kind.JSON: "JSON",
+    }
+    # Not TIMESTAMP WITH TIME ZONE, which would take our UTC for the session's own zone.
+    holdings: ClassVar = {
+        r"VARCHAR": EVERYTHING,
+        r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER": INTEGERS,
+        r"DECIMAL\(\d+,(9|\d\d)\)": NUMBERS,
+        r"DECIMAL\(\d+,\d\)": INTEGERS,
+        r"BOOLEAN": BOOLEANS,
+        r"JSON": JSON,
+        r"TIMESTAMP": TIMES,
     }
     modules: ClassVar = ("duckdb", "_duckdb")
 
@@ -66,6 +77,10 @@ class DuckDBWarehouse(Warehouse):
             "auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
             f"allow_quoted_nulls = false, parallel = false, max_line_size = {_MAX_LINE_BYTES})"
         )
+
+    def column_types(self, cursor: Any, table: Table) -> Mapping[str, str]:
+        """Without the length of a VARCHAR, which DuckDB does not keep."""
+        return {name: type_ for name, type_, *_ in self.fetch(cursor, f"DESCRIBE {quote_table(table)}")}
 
     def is_missing(self, error: BaseException) -> bool:
         """Told by the class: a table and its schema are all that a query of ours can miss in the catalog."""

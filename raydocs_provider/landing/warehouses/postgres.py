@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from raydocs_provider.landing.contract import BOOLEANS, EVERYTHING, INTEGERS, JSON, NUMBERS, TIMES
 from raydocs_provider.landing.rows import Row
 from raydocs_provider.landing.tables import KEY, Column, Kind, Table
 from raydocs_provider.landing.warehouses.base import Warehouse, quote, quote_table, text_of_cell
@@ -15,9 +16,18 @@ _CHUNK_BYTES = 1 << 20
 _HINTS = {
     "3F000": "the schema does not exist; create it first",
     "42501": "the connection's user needs CREATE on the schema, and SELECT, INSERT, DELETE and ownership of the tables",
-    "42804": "an existing column has a type that the values do not fit",
+    "22001": "a text is longer than an existing column takes",
+    "22003": "a number is too large for the type of an existing column",
     "0A000": "a table in another database, or a view, cannot be written to",
 }
+
+# For a column of a domain, the type below it.
+_COLUMN_TYPES = """
+    SELECT attname, CASE typtype WHEN 'd' THEN format_type(typbasetype, typtypmod)
+                                 ELSE format_type(atttypid, atttypmod) END
+    FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+"""
 
 
 class PostgresWarehouse(Warehouse):
@@ -30,6 +40,16 @@ class PostgresWarehouse(Warehouse):
         Kind.BOOLEAN: "BOOLEAN",
         Kind.TIMESTAMP: "TIMESTAMPTZ",
         Kind.JSON: "JSONB",
+    }
+    # Neither CHAR(n), which pads, nor NAME, which cuts off.
+    holdings: ClassVar = {
+        r"text|character varying(\(\d+\))?": EVERYTHING,
+        r"smallint|integer|bigint": INTEGERS,
+        r"numeric(\(\d+,(9|\d\d+)\))?": NUMBERS,
+        r"numeric\(\d+,\d\)": INTEGERS,
+        r"boolean": BOOLEANS,
+        r"jsonb?": JSON,
+        r"timestamp(\(6\))? with(out)? time zone": TIMES,
     }
     temporary_suffix: ClassVar = " ON COMMIT DROP"
     modules: ClassVar = ("psycopg", "psycopg2")
@@ -49,6 +69,10 @@ class PostgresWarehouse(Warehouse):
         """CREATE TABLE IF NOT EXISTS needs CREATE on the schema even where the table exists, so look first."""
         cursor.execute("SELECT 1 WHERE to_regclass(%s) IS NOT NULL", (table,))
         return bool(cursor.rowcount)
+
+    def column_types(self, cursor: Any, table: Table) -> Mapping[str, str]:
+        """With length and precision, for example ``numeric(18,2)``."""
+        return dict(self.fetch(cursor, _COLUMN_TYPES, (quote_table(table),)))
 
     def index_key(self, cursor: Any, table: Table) -> None:
         """The index goes into the schema of its table."""

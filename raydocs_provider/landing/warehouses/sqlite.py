@@ -8,13 +8,17 @@ digits; the exact text of every value is in ``t__fields``. Times are text in UTC
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from raydocs_provider.landing.contract import EVERYTHING, NUMBERS
 from raydocs_provider.landing.rows import Row
 from raydocs_provider.landing.tables import KEY, Column, Kind, Table
 from raydocs_provider.landing.warehouses.base import Warehouse, quote, text_of_cell
+
+# Numbers stay as they are; text that looks like one becomes one, which a time never does.
+_NUMERIC = NUMBERS | {Kind.BOOLEAN, Kind.TIMESTAMP}
 
 
 class SqliteWarehouse(Warehouse):
@@ -28,6 +32,15 @@ class SqliteWarehouse(Warehouse):
         Kind.BOOLEAN: "BOOLEAN",
         Kind.TIMESTAMP: "TEXT",
         Kind.JSON: "TEXT",
+    }
+    # Any name of a type is allowed; these are SQLite's rules for the affinity it gives, in its order.
+    holdings: ClassVar = {
+        r".*INT.*": _NUMERIC,
+        r".*(CHAR|CLOB|TEXT).*": EVERYTHING,
+        r".*BLOB.*|": EVERYTHING,
+        # A REAL keeps 15 digits, as our own numbers do, which is too few for an integer.
+        r".*(REAL|FLOA|DOUB).*": frozenset({Kind.DECIMAL}),
+        r".*": _NUMERIC,
     }
     modules: ClassVar = ("sqlite3",)
 
@@ -43,6 +56,12 @@ class SqliteWarehouse(Warehouse):
         cursor = self.open_cursor(connection)
         cursor.execute("BEGIN IMMEDIATE")
         return cursor
+
+    def column_types(self, cursor: Any, table: Table) -> Mapping[str, str]:
+        """As declared; empty where a column was declared without."""
+        *database, name = map(quote, table.name)
+        pragma = ".".join((*database, f"table_info({name})"))
+        return {column: type_ for _, column, type_, *_ in self.fetch(cursor, f"PRAGMA {pragma}")}
 
     def index_key(self, cursor: Any, table: Table) -> None:
         """The name of the index takes the database, the name of the table does not."""

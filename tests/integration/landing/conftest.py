@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -64,6 +63,11 @@ class Database:
         rows = [tuple(_plain(cell, kinds[column]) for cell, column in zip(row, columns, strict=True)) for row in found]
         return sorted(rows, key=repr)
 
+    def columns(self, table: Table) -> set[str]:
+        with closing(self.hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
+            cursor.execute(f"SELECT * FROM {quoted(table)} WHERE 1 = 0")
+            return {column[0] for column in cursor.description}
+
     def count(self, table: Table) -> int:
         return int(self.query(f"SELECT count(*) FROM {quoted(table)}")[0][0])
 
@@ -87,15 +91,6 @@ def _plain(cell: Any, kind: Kind) -> Any:
             return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         case _:
             return cell
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _private_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keeps Airflow, which reads its home at the first import, away from the user's; lets it write .pyc files."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
-        patch.setattr(sys, "dont_write_bytecode", False)
-        yield
 
 
 @pytest.fixture(scope="session")

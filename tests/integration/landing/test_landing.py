@@ -400,18 +400,12 @@ def test_an_error_in_the_middle_leaves_nothing_behind_and_no_value_in_the_messag
         Lander(warehouse, wider).land([invoice("a", {"totals": {"total_amount": 666}}), invoice("SECRET")], LOAD)
 
     assert all_rows(database, plan) == before
-    name = quoted(plan.records.table)
-    assert "more__field" not in warehouse_columns(database, name)
+    assert "more__field" not in database.columns(plan.records.table)
     assert "replace rows of" in str(raised.value)
     assert "invoices__documents" in str(raised.value)
     assert "SECRET" not in str(raised.value) + caplog.text
     assert raised.value.__cause__ is None
     assert raised.value.__context__ is None
-
-
-def warehouse_columns(database: Database, name: str) -> frozenset[str]:
-    with closing(database.hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
-        return warehouse_for(database.hook).column_names(cursor, name)
 
 
 @every_engine
