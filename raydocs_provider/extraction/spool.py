@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from raydocs_provider.api.models import Result, Template
-from raydocs_provider.exceptions import RaydocsManifestError
+from raydocs_provider.exceptions import RaydocsInputError, RaydocsManifestError
 from raydocs_provider.extraction.manifest import (
     DocumentRecord,
     Manifest,
@@ -176,6 +176,17 @@ class Spool:
         return read
 
     def _write(self, name: str, content: bytes) -> None:
+        try:
+            self._write_whole(name, content)
+        except OSError as problem:
+            # Workers may reach a path that the triggerer does not, or the other way round.
+            cause = problem.strerror or type(problem).__name__
+            raise RaydocsInputError(
+                f"results_path cannot be written here ({cause}). Workers and triggerer both have to "
+                "be able to write it; a bucket or a share has to exist."
+            ) from problem
+
+    def _write_whole(self, name: str, content: bytes) -> None:
         target = self._folder / name
         if getattr(self._folder, "protocol", "") not in _OBJECT_STORES:
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,7 @@ from raydocs_provider.hooks.retrying import retry_options
 from raydocs_provider.hooks.uploading import UploadedFile, upload_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from raydocs_provider.api.models import JSON, Result, Session, SignedUpload, Template, Workspace
     from raydocs_provider.extraction.documents import StoragePath
@@ -151,22 +151,32 @@ class RaydocsHook(HttpHook):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def call(self, request: endpoints.ApiRequest[T]) -> T:
+    def call(self, request: endpoints.ApiRequest[T], before_sending: Callable[[], None] | None = None) -> T:
         """
         Send a request of :mod:`raydocs_provider.api.requests` until it is answered or repeating is of no use.
 
+        :param before_sending: called when the budget has let the request pass, each time right before it leaves.
         :raises RaydocsAmbiguousSubmitError: when the answer to a paid request was lost.
         :raises RaydocsApiError: the child that fits the refusal.
         """
         attempts = tenacity.Retrying(**retry_options(self.log))
-        return cast("T", attempts(self._send, request))
+        return cast("T", attempts(self._send, request, before_sending))
 
-    def _send(self, request: endpoints.ApiRequest[T]) -> T:
+    def _send(
+        self,
+        request: endpoints.ApiRequest[T],
+        before_sending: Callable[[], None] | None = None,
+        *,
+        paced: bool = True,
+    ) -> T:
         # A server may close an idle connection just as a request leaves on it, and then nobody knows whether the
         # request arrived. Paid requests therefore travel on a connection of their own.
         session = self._session if request.repeatable else self.get_conn()
         pacer = pacer_for(self.settings)
-        pacer.wait(urgency_of(request))
+        if paced:
+            pacer.wait(urgency_of(request))
+        if before_sending is not None:
+            before_sending()
         try:
             response = session.request(
                 request.method,
@@ -193,7 +203,8 @@ class RaydocsHook(HttpHook):
     def test_connection(self) -> tuple[bool, str]:
         """Check token and base URL with one free request; says what to change when something is wrong."""
         try:
-            workspaces = self._send(endpoints.list_workspaces())
+            # Not paced: somebody waits at a button, and a refusal by the budget is an answer too.
+            workspaces = self._send(endpoints.list_workspaces(), paced=False)
         except RaydocsPermissionError:
             return True, (
                 "The token is valid. It lacks the ability 'workspaces-read', so workspaces cannot be listed; tasks "

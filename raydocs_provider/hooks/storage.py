@@ -29,5 +29,11 @@ def open_path(uri: str) -> StoragePath:
 
 
 def open_spool(results_path: str | None) -> Spool | None:
-    """The spool at a ``results_path``; None where there is none."""
+    """
+    The spool at a ``results_path``; None where there is none.
+
+    :raises RaydocsInputError: for a path that a template rendered to nothing, and for storage that is not installed.
+    """
+    if results_path is not None and results_path.strip() in ("", "None"):
+        raise RaydocsInputError(f"results_path is empty ({results_path!r}). Check its template, or leave it out.")
     return None if not results_path else Spool(cast("FolderPath", open_path(results_path)))

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
+from raydocs_provider.api import requests as endpoints
 from raydocs_provider.api.requests import MAX_FILES_PER_BATCH
 from raydocs_provider.exceptions import (
     RaydocsAmbiguousSubmitError,
@@ -129,15 +130,14 @@ def create_sessions(
     uploaded = [record for record in records if record.state == UPLOADED]
     if not uploaded:
         return list(records)
-    sha256s = [str(record.sha256) for record in uploaded]
-    now = time.time()
-    number = ledger.intend(sha256s, now)
+    intent = _Intent(ledger, [str(record.sha256) for record in uploaded])
+    request = endpoints.create_sessions(template_id, [str(record.key) for record in uploaded])
     try:
-        sessions = hook.create_sessions(template_id, [str(record.key) for record in uploaded])
+        sessions = hook.call(request, before_sending=intent.note)
     except RaydocsAmbiguousSubmitError:
         raise  # the intent stays in the ledger
     except RaydocsValidationError as refused:
-        ledger.withdraw(number)
+        intent.withdraw()
         log.warning("%s", refused)
         return [
             replace(record.fail("submit", "batch_refused", str(refused)), key=None)
@@ -147,19 +147,50 @@ def create_sessions(
         ]
     except RaydocsApiError:
         # Every other error of the API says that nothing was created: refused, or never sent.
-        ledger.withdraw(number)
+        intent.withdraw()
         raise
     # The answer's order is taken for now; once a session has told its sha256, that decides (match_sessions).
     session_ids = [session.id for session in sessions]
-    ledger.record(number, sha256s, session_ids, now)
+    intent.fulfil(session_ids)
     log.info("Submitted %d document(s) to template %s.", len(sessions), template_id)
     left = iter(session_ids)
     return [
-        replace(record, state=SUBMITTED, key=None, session_id=next(left), submitted_at=round(now, 1))
+        replace(record, state=SUBMITTED, key=None, session_id=next(left), submitted_at=round(intent.noted_at, 1))
         if record.state == UPLOADED
         else record
         for record in records
     ]
+
+
+class _Intent:
+    """
+    The ledger's entry of one batch.
+
+    Noted when the budget has let the request pass, not before: a task killed while it waits for the budget has sent
+    nothing, and its documents must not count as ambiguous.
+    """
+
+    def __init__(self, ledger: Ledger, sha256s: Sequence[str]) -> None:
+        self._ledger = ledger
+        self._sha256s = sha256s
+        self._number: int | None = None
+        self.noted_at = 0.0
+
+    def note(self) -> None:
+        """Note the intent, once for all attempts of one request."""
+        if self._number is None:
+            self.noted_at = time.time()
+            self._number = self._ledger.intend(self._sha256s, self.noted_at)
+
+    def withdraw(self) -> None:
+        """Take it back: nothing was created."""
+        if self._number is not None:
+            self._ledger.withdraw(self._number)
+
+    def fulfil(self, session_ids: Sequence[str]) -> None:
+        """Note the sessions it was answered with."""
+        assert self._number is not None
+        self._ledger.record(self._number, self._sha256s, session_ids, self.noted_at)
 
 
 def _in_threads(function: Callable[[T], Result], items: Sequence[T]) -> list[Result]:

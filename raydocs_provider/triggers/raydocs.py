@@ -72,16 +72,14 @@ class RaydocsSessionsTrigger(BaseTrigger):
         try:
             payload = await self._watch()
         except RaydocsError as problem:
-            payload = self._describe(type(problem).__name__, str(problem))
-        except OSError as problem:
-            # Workers may reach a results_path that the triggerer does not: say so, rather than "trigger failure".
-            reason = f"results_path cannot be used from the triggerer ({type(problem).__name__}: {problem.strerror})."
-            payload = self._describe("RaydocsError", reason)
+            payload = {
+                "status": "error",
+                "error_type": type(problem).__name__,
+                "error": str(problem),
+                "manifest": self.manifest,
+            }
         await asyncio.sleep(max(0.0, started_at + MIN_SECONDS_DEFERRED - time.time()))
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
-
-    def _describe(self, error_type: str, error: str) -> dict[str, Any]:
-        return {"status": "error", "error_type": error_type, "error": error, "manifest": self.manifest}
 
     async def _watch(self) -> dict[str, Any]:
         from asgiref.sync import sync_to_async

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import json
 import logging
 import os
-import shutil
-import sys
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -25,31 +21,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 
-
-def _use_private_airflow() -> None:
-    """Airflow reads its settings once, on import: a folder of this test run, and the Dags of these tests."""
-    folder = Path(tempfile.mkdtemp(prefix="raydocs-tests-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    bundles = [
-        {
-            "name": name,
-            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-            "kwargs": {"path": str(path), "refresh_interval": 0},
-        }
-        for name, path in (("examples", ROOT / "example_dags"), ("tests", HERE / "dags"))
-    ]
-    os.environ |= {
-        "AIRFLOW_HOME": str(folder),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(HERE / "dags"),
-        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
-        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
-        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
-    }
-
-
-if "airflow" not in sys.modules:
-    _use_private_airflow()
 
 if TYPE_CHECKING:
     from raydocs_provider.api.models import Template

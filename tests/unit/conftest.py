@@ -1,9 +1,7 @@
-"""Storages that documents and results lie in, an Airflow home for tests that need Airflow, patience for hypothesis."""
+"""Storages that documents and results lie in, and patience for hypothesis."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +13,6 @@ from hypothesis import settings
 # How long an example takes depends on what else the machine does.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
-
-# Airflow reads it when it is first imported, which may be while tests are collected.
-_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
-os.environ["AIRFLOW_HOME"] = _HOME.name
-os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "True"
 
 StorageFolder = tuple[str, Callable[[str], Any]]
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from raydocs_provider.api.models import Result, Template
-from raydocs_provider.exceptions import RaydocsManifestError
+from raydocs_provider.exceptions import RaydocsInputError, RaydocsManifestError
 from raydocs_provider.extraction.manifest import (
     EXTRACTED,
     FAILED,
@@ -207,12 +207,12 @@ def test_a_worker_killed_while_writing_leaves_nothing_that_is_read(tmp_path: Pat
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_rubbish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def disk_full(*_: Any) -> None:
-        raise OSError("No space left on device")
+        raise OSError(28, "No space left on device")
 
     spool = Spool(tmp_path)
     spool.write_session("s-1", OUTCOME, RESULT)
     monkeypatch.setattr(Path, "replace", disk_full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(RaydocsInputError, match="No space left on device"):
         spool.write_session("s-1", replace(OUTCOME, result_id="r-2"), RESULT)
     assert listed(tmp_path) == ["s-1.json"]
     assert spool.read_session("s-1") == (OUTCOME, RESULT)
