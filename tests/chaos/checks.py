@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ class Evidence:
     What is known of a run that has ended.
 
     :param batches: content of the sessions of each paid request that took effect, in order.
-    :param windows: how often a paid request was cut off: by a kill, or by its answer getting lost.
+    :param windows: how often a paid request may have been cut off: by a kill, by its answer getting lost, or by Raydocs
+        going down.
     """
 
     scenario: Scenario
@@ -31,7 +32,7 @@ class Evidence:
     made: Sequence[Made]
     batches: Sequence[tuple[str, ...]]
     windows: int
-    ledger: LedgerFiles = field(default_factory=lambda: LedgerFiles((), ()))
+    ledger: LedgerFiles
 
 
 @dataclass(frozen=True)
@@ -79,24 +80,23 @@ def find_violations(evidence: Evidence) -> list[str]:
 
 
 def _check_payments(evidence: Evidence) -> Iterator[str]:
-    scenario = evidence.scenario
+    scenario, ledger = evidence.scenario, evidence.ledger
     paid = Counter(sha256 for batch in evidence.batches for sha256 in batch)
-    again = Counter({sha256: times - 1 for sha256, times in paid.items() if times > 1})
-    corrupt = {made.sha256 for made in evidence.made if made.number is None}
-    excused = again.keys() & corrupt if scenario.retry_failed else set()
-    for batch, times in Counter(evidence.batches).items():
-        if times > 1 and not (set(batch) <= excused or scenario.on_ambiguous_submit == "resubmit"):
-            yield f"a batch of {len(batch)} was created {times} times"
-    twice = again.keys() - excused
+    recorded = Counter(sha256 for batch, _ in ledger.recorded for sha256 in batch)
+    unanswered = Counter(sha256 for batch in ledger.unanswered for sha256 in batch)
+    # A document that Raydocs failed to read may be tried again, where that is wanted.
+    excused = {made.sha256 for made in evidence.made if made.number is None} if scenario.retry_failed else set()
+    if again := {sha256 for sha256, times in recorded.items() if times > 1} - excused:
+        yield f"{len(again)} document(s) were submitted again though their sessions were recorded"
+    if untraced := {sha256 for sha256, times in paid.items() if times > recorded[sha256] + unanswered[sha256]}:
+        yield f"{len(untraced)} document(s) were paid for without a trace in the ledger"
+    twice = {sha256 for sha256, times in paid.items() if times > 1} - excused
     if twice and scenario.on_ambiguous_submit == "fail":
         yield f"{len(twice)} document(s) were paid for twice"
-    unknown = {sha256 for batch in evidence.ledger.unanswered for sha256 in batch}
-    if twice - unknown:
-        yield f"{len(twice - unknown)} document(s) were paid for twice without having been ambiguous"
-    if len(evidence.ledger.unanswered) > evidence.windows:
-        yield f"{len(evidence.ledger.unanswered)} ambiguous batches for {evidence.windows} cut off paid requests"
-    recorded = [session_id for _, session_ids in evidence.ledger.recorded for session_id in session_ids]
-    if len(recorded) != len(set(recorded)):
+    if len(ledger.unanswered) > evidence.windows:
+        yield f"{len(ledger.unanswered)} ambiguous batches for {evidence.windows} cut off paid requests"
+    session_ids = [session_id for _, session_ids in ledger.recorded for session_id in session_ids]
+    if len(session_ids) != len(set(session_ids)):
         yield "a session is recorded twice"
 
 

@@ -132,7 +132,8 @@ class Run:
             return [violation]
         self.strikes.cease()
         self._weather.active = False
-        evidence = Evidence(self.scenario, self.home, made, self._batches(), self._windows(), read_ledger(self.home))
+        windows = self.strikes.cut_off + bool(self.home.read("killed-ledger"))
+        evidence = Evidence(self.scenario, self.home, made, self._batches(), windows, read_ledger(self.home))
         return [*find_violations(evidence), *self._run_again(evidence)]
 
     def stop(self) -> None:
@@ -195,11 +196,6 @@ class Run:
             for request in logged
             if is_paid(request.method, request.path) and request.created
         ]
-
-    def _windows(self) -> int:
-        # A batch that comes in while Raydocs goes down is lost as well.
-        restarts = sum(strike.kind == "restart" for strike in self.scenario.strikes)
-        return self.strikes.cut_off + restarts + bool(self.home.read("killed-ledger"))
 
     def _run_again(self, evidence: Evidence) -> Iterator[str]:
         """A load that is run again needs nobody and changes nothing; an extraction that is tried again pays nothing."""

@@ -48,6 +48,7 @@ from raydocs_provider.transfers.raydocs_to_sql import RaydocsToSqlOperator
 from tests.integration.conftest import (
     CORRUPT,
     GOOD,
+    ROOT,
     SCHEMA,
     Task,
     billed,
@@ -548,3 +549,10 @@ def test_an_interrupted_load_leaves_nothing_and_lands_everything_the_next_time(
     load.execute(task.context)
     assert rows() == landed
     assert len(requests_to(emulator)) == before, "results come from results_path"
+
+
+def test_every_row_of_the_page_has_a_test() -> None:
+    rows = re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "failures.md").read_text(encoding="utf-8"), re.MULTILINE)
+    tested = re.findall(r'^    """Row (\d+)\."""$', Path(__file__).read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(rows) == set(tested)
+    assert rows == [str(number) for number in range(1, len(rows) + 1)]
