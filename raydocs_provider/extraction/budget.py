@@ -16,6 +16,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from dataclasses import dataclass
 from enum import IntEnum
+from math import floor
 
 WINDOW_SECONDS = 60.0
 # A refusal that says when to come back costs one request and tells everything, so the allowance gives way a little; one
@@ -25,6 +26,8 @@ _SHRINK_UNINFORMED = 0.7
 # Part of the limit an allowance grows by in a minute without refusals.
 _GROWTH_PER_MINUTE = 0.02
 _LOWEST_PART = 0.02
+# Part of the limit that is left alone at the end of a server's minute: whoever goes for it is refused as likely as not.
+_RESERVE = 0.05
 _FIRST_PAUSE_SECONDS = 20.0
 
 
@@ -56,6 +59,7 @@ class Budget:
         self._grown_at: float | None = None
         self._sent: deque[float] = deque()
         self._blocked_until = float("-inf")
+        self._resets_at: float | None = None
         self._pause = _FIRST_PAUSE_SECONDS
         self._queue: list[Ticket] = []
         self._tickets = 0
@@ -98,11 +102,13 @@ class Budget:
             return 0.0
         return max(0.001, wait) + rank * WINDOW_SECONDS / self._allowance
 
-    def accept(self, now: float, limit: int | None = None) -> None:
+    def accept(self, now: float, limit: int | None = None, remaining: int | None = None) -> None:
         """
         Note that a request was not refused for the limit.
 
         :param limit: what the server says the limit is (``X-RateLimit-Limit``); a lower one than configured is obeyed.
+        :param remaining: how many more the server would take now, from anybody (``X-RateLimit-Remaining``). Whoever has
+            been refused lately leaves the last few alone.
         """
         self._pause = _FIRST_PAUSE_SECONDS
         if limit is not None and 0 < limit < self._limit:
@@ -113,6 +119,8 @@ class Budget:
             step = _GROWTH_PER_MINUTE * self._limit * max(0.0, now - self._grown_at) / WINDOW_SECONDS
             self._allowance = min(self._limit, self._allowance + step)
         self._grown_at = now
+        if remaining is not None and remaining <= _RESERVE * self._limit and self._allowance < self._limit:
+            self._blocked_until = max(self._blocked_until, self._window_end(now))
 
     def refuse(self, now: float, retry_after: float | None) -> None:
         """
@@ -124,7 +132,7 @@ class Budget:
             until = now + self._pause
             self._pause = min(WINDOW_SECONDS, 2 * self._pause)
         else:
-            until = now + retry_after
+            until = self._resets_at = now + retry_after
         # Requests that were under way together are refused together: that is one event, not many.
         if now >= self._blocked_until:
             shrink = _SHRINK_UNINFORMED if retry_after is None else _SHRINK_INFORMED
@@ -150,6 +158,12 @@ class Budget:
         oldest, newest = self._sent[0], self._sent[-1]
         gap = (oldest + WINDOW_SECONDS - newest) / (allowance - sent + 1)
         return max(opens_at, newest + gap)
+
+    def _window_end(self, now: float) -> float:
+        """When the server begins to count anew, by its own word of some time ago; now, if it has not said."""
+        if self._resets_at is None:
+            return now
+        return self._resets_at + WINDOW_SECONDS * max(0, floor((now - self._resets_at) / WINDOW_SECONDS) + 1)
 
     def _forget(self, now: float) -> None:
         while self._sent and self._sent[0] <= now - WINDOW_SECONDS:

@@ -89,12 +89,12 @@ class Pacer:
         :param headers: a mapping that does not regard case.
         :param now: current time, for a ``Retry-After`` given as a date.
         """
-        limit = headers.get("X-RateLimit-Limit", "")
         with self._lock:
             if status == 429:
                 self._budget.refuse(time.monotonic(), parse_retry_after(headers.get("Retry-After"), now))
             else:
-                self._budget.accept(time.monotonic(), int(limit) if limit.isdecimal() and limit.isascii() else None)
+                limit, remaining = (_count(headers.get(f"X-RateLimit-{name}", "")) for name in ("Limit", "Remaining"))
+                self._budget.accept(time.monotonic(), limit, remaining)
 
     @contextmanager
     def watching(self, waiting: Waiting) -> Iterator[None]:
@@ -140,6 +140,10 @@ class Pacer:
                 self._announced_at = now
                 log.info("Waiting %.0f s for the request budget (%.0f a minute).", wait, self._budget.allowance)
         return min(wait, _LONGEST_NAP_SECONDS) * random.uniform(1.0, 1.05)
+
+
+def _count(text: str) -> int | None:
+    return int(text) if text.isdecimal() and text.isascii() else None
 
 
 def urgency_of(request: ApiRequest[Any]) -> Urgency:

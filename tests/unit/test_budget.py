@@ -117,6 +117,30 @@ def test_a_lower_limit_told_by_the_server_is_obeyed_and_a_higher_one_is_not():
     assert budget.allowance == 40
 
 
+def test_whoever_was_refused_waits_out_a_minute_that_others_have_nearly_used_up():
+    budget = Budget(100)
+    budget.refuse(0.0, 30.0)
+    budget.accept(31.0, remaining=6)
+    assert send_when_allowed(budget, 32.0) == 32.0
+    budget.accept(33.0, remaining=5)
+    assert send_when_allowed(budget, 33.0) == 90.0
+    budget.accept(90.1, remaining=0)
+    assert send_when_allowed(budget, 91.0) == 150.0
+
+
+def test_whoever_has_the_limit_alone_uses_it_to_the_last_request():
+    budget = Budget(100)
+    budget.accept(10.0, remaining=0)
+    assert send_when_allowed(budget, 11.0) == 11.0
+
+
+def test_a_server_that_does_not_say_when_a_minute_ends_is_asked_to_the_last_request():
+    budget = Budget(100)
+    budget.refuse(0.0, None)
+    budget.accept(31.0, remaining=0)
+    assert send_when_allowed(budget, 32.0) == 32.0
+
+
 def simulate_fleet(processes: int, minutes: int, *, retry_after: bool, seed: int) -> tuple[float, float]:
     """Strangers behind one address, all greedy: accepted over the limit, and 429s over all requests."""
     rng = random.Random(seed)
@@ -134,7 +158,7 @@ def simulate_fleet(processes: int, minutes: int, *, retry_after: bool, seed: int
         verdict = server.hit("one address", now)
         if verdict.allowed:
             accepted += 1
-            budget.accept(now, verdict.limit)
+            budget.accept(now, verdict.limit, verdict.remaining)
         else:
             refused += 1
             budget.refuse(now, math.ceil(verdict.resets_at - now) if retry_after else None)
@@ -145,8 +169,8 @@ def simulate_fleet(processes: int, minutes: int, *, retry_after: bool, seed: int
 @pytest.mark.parametrize("seed", range(3))
 def test_nine_processes_on_one_address_use_the_limit_and_are_rarely_refused(seed):
     accepted, refused = simulate_fleet(9, 15, retry_after=True, seed=seed)
-    assert accepted >= 0.9
-    assert refused <= 0.1
+    assert accepted >= 0.95
+    assert refused <= 0.06
 
 
 @pytest.mark.parametrize("seed", range(3))
