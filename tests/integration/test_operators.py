@@ -244,7 +244,7 @@ def test_a_results_path_that_cannot_be_written_fails_before_anything_is_uploaded
 ) -> None:
     (tmp_path / "file").touch()
     before = len(requests_to(emulator))
-    with pytest.raises(Exception, match="file"):
+    with pytest.raises(RaydocsInputError, match="results_path cannot be written here"):
         extract(template, uris(GOOD[:1]), results_path=f"{tmp_path.as_uri()}/file/results/").execute(ti.context)
     assert [logged.method for logged in requests_to(emulator)[before:]] == ["GET"]
 

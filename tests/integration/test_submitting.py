@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,20 +94,3 @@ def test_a_results_path_rendered_to_nothing_is_refused_before_anything_is_sent(
     with pytest.raises(RaydocsInputError, match="results_path is empty"):
         operator.execute(Task().context)
     assert not requests_to(emulator)
-
-
-def test_a_results_path_that_cannot_be_written_is_found_out_before_anything_is_uploaded(
-    connection: str, template: Any, emulator: Any, tmp_path: Path, connect: Callable[..., str]
-) -> None:
-    from raydocs_provider.operators.raydocs import RaydocsExtractOperator
-
-    (tmp_path / "file").touch()
-    operator = RaydocsExtractOperator(
-        task_id="extract",
-        template_id=template.id,
-        documents=uris(GOOD[:1]),
-        results_path=(tmp_path / "file" / "below").as_uri(),
-    )
-    with pytest.raises(RaydocsInputError, match="results_path cannot be written here"):
-        operator.execute(Task().context)
-    assert not [each for each in requests_to(emulator) if each.path == "/vapor/signed-storage-url"]
