@@ -53,3 +53,7 @@ clean:  ## remove .venv and what was built
 .PHONY: chaos
 chaos: install  ## kill 100 runs at random requests and check what was paid and landed (SEED=17: one of them)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+.PHONY: bench
+bench: install  ## measure requests, waits and memory against their bars, 17 minutes (FIGURE=upload: one of them)
+	@$(BIN)/python -m benchmarks $(FIGURE) $(if $(LIMIT),--limit $(LIMIT))
