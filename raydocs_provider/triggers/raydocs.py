@@ -68,7 +68,7 @@ class RaydocsSessionsTrigger(BaseTrigger):
         """Watch the sessions and yield one event."""
         from raydocs_provider.exceptions import RaydocsError
 
-        started_at = time.time()
+        started_at = time.monotonic()
         try:
             payload = await self._watch()
         except RaydocsError as problem:
@@ -78,7 +78,7 @@ class RaydocsSessionsTrigger(BaseTrigger):
                 "error": str(problem),
                 "manifest": self.manifest,
             }
-        await asyncio.sleep(max(0.0, started_at + MIN_SECONDS_DEFERRED - time.time()))
+        await asyncio.sleep(max(0.0, started_at + MIN_SECONDS_DEFERRED - time.monotonic()))
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
     async def _watch(self) -> dict[str, Any]:

@@ -45,6 +45,7 @@ from raydocs_provider.hooks.storage import open_spool
 from raydocs_provider.landing import lander
 from raydocs_provider.operators.raydocs import RaydocsExtractOperator
 from raydocs_provider.transfers.raydocs_to_sql import RaydocsToSqlOperator
+from raydocs_provider.triggers import raydocs as triggers
 from tests.integration.conftest import (
     CORRUPT,
     GOOD,
@@ -370,15 +371,17 @@ def test_the_next_attempt_may_run_on_a_machine_whose_clock_is_behind(
     assert all_extracted(task.attempt(timeout=10))
 
 
+@both_modes
 def test_a_clock_that_is_set_back_holds_nobody_up(
-    task: TaskRun, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    task: TaskRun, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, deferrable: bool
 ) -> None:
     def set_back() -> float:
         looked = any(re.search(LOOK, logged.path) for logged in emulator.requests())
         return time.time() - (3_600 if looked else 0)
 
-    monkeypatch.setattr(watching, "time", SimpleNamespace(time=set_back, monotonic=time.monotonic))
-    assert all_extracted(task.attempt(timeout=10))
+    for module in (watching, triggers):
+        monkeypatch.setattr(module, "time", SimpleNamespace(time=set_back, monotonic=time.monotonic))
+    assert all_extracted(task.attempt(timeout=10, deferrable=deferrable))
 
 
 # --- documents that failed
