@@ -132,7 +132,8 @@ class Run:
             return [violation]
         self.strikes.cease()
         self._weather.active = False
-        windows = self.strikes.cut_off + bool(self.home.read("killed-ledger"))
+        # The ledger may be files under `results_path`.
+        windows = self.strikes.cut_off + sum(bool(self.home.read(f"killed-{where}")) for where in ("ledger", "file"))
         evidence = Evidence(self.scenario, self.home, made, self._batches(), windows, read_ledger(self.home))
         return [*find_violations(evidence), *self._run_again(evidence)]
 
@@ -145,10 +146,10 @@ class Run:
             match self._start_driver("run"):
                 case driver.DONE:
                     return None
-                case driver.BROKEN:
-                    return f"start {self.starts} ended with an error of no known kind"
                 case None:
                     return f"start {self.starts} did not end within {LONGEST_START_SECONDS} s"
+                case code if code not in (driver.FAILED, -signal.SIGKILL):
+                    return f"start {self.starts} ended with an error of no known kind ({code})"
         return f"not done after {self.starts} starts"
 
     def _start_driver(self, step: str) -> int | None:

@@ -30,13 +30,13 @@ class SelfKill:
     """
     The driver kills itself where no request can: around a write of the ledger, or while it loads.
 
-    :param where: ``ledger``: an entry is written; ``read``: a result is read by the load; ``replace``: the rows of one
-        table are replaced, in the transaction; ``land``: the whole load.
+    :param where: ``ledger``: a batch is noted; ``file``: a file is written under ``results_path``; ``read``: the load
+        reads a result; ``replace``: the rows of one table are replaced, in the transaction; ``land``: the whole load.
     :param number: the which one, counted from 1 over all starts.
     :param when: on which side of it.
     """
 
-    where: Literal["ledger", "read", "replace", "land"]
+    where: Literal["ledger", "file", "read", "replace", "land"]
     number: int
     when: Literal["before", "after"]
 
@@ -151,7 +151,7 @@ def draw(seed: int, documents: int) -> Scenario:
         on_ambiguous_submit=random.choice(["fail", "resubmit"]),
         retry_failed=retry_failed,
         strikes=strikes,
-        self_kills=_draw_self_kills(random, documents // batch_size),
+        self_kills=_draw_self_kills(random, documents, batch_size),
         bad_weather=bad_weather,
         storm_every=random.randint(100, 400) if stormy else 0,
         storm_length=random.randint(3, 8),
@@ -174,8 +174,14 @@ def _draw_strikes(random: Random, documents: int) -> tuple[Strike, ...]:
     return tuple(strikes)
 
 
-def _draw_self_kills(random: Random, batches: int) -> tuple[SelfKill, ...]:
-    places = {"ledger": 3 * max(1, batches), "read": 20, "replace": 4, "land": 1}
+def _draw_self_kills(random: Random, documents: int, batch_size: int) -> tuple[SelfKill, ...]:
+    places: dict[Any, int] = {
+        "ledger": 3 * documents // batch_size,
+        "file": documents,
+        "read": documents // 2,
+        "replace": 4,
+        "land": 1,
+    }
     return tuple(
         SelfKill(where, random.randint(1, most), random.choice(["before", "after"]))
         for where, most in places.items()
