@@ -47,30 +47,28 @@ def measure_extraction(folder: Path, documents: int = DOCUMENTS, limit: int = LI
         whole, summaries = (each.result() for each in running)
     used = time.process_time() - cpu + whole.cpu_seconds + summaries.cpu_seconds
     share = used / (time.monotonic() - began) / (os.cpu_count() or 1)
-    floor = documents * 2 + math.ceil(documents / BATCH)
-    yield _requests("requests_per_document", whole, documents, limit, floor / documents, Bar("<=", 2.3), share)
-    yield _requests(
-        "requests_per_document_summaries",
-        summaries,
-        documents,
-        limit,
-        (floor + documents) / documents,
-        Bar("<=", 3.3),
-        share,
-    )
-    best = max(ideal_seconds(floor, limit), (PARSING[1] + EXTRACTION[1]) * REAL_LIMIT / limit)
-    context = {
-        "documents": documents,
-        "extracted": whole.extracted,
-        "limit": limit,
-        "seconds": whole.seconds,
-        "floor_seconds": best,
-        "requests": len(whole.requests),
-        "cpu_share": share,
-    }
-    yield Figure(
-        "wall_time_over_floor", _if_complete(whole, documents, whole.seconds / best), "x", Bar("<=", 1.15), context
-    )
+    least = 2 * documents + math.ceil(documents / BATCH)
+
+    def figure(name: str, ran: Ran, value: float, unit: str, bar: Bar, **more: float) -> Figure:
+        context = {
+            "documents": documents,
+            "extracted": ran.extracted,
+            "limit": limit,
+            "requests": len(ran.requests),
+            "refused": ran.refused,
+            "seconds": ran.seconds,
+            "cpu_share": share,
+        }
+        # Where documents are missing the value says nothing.
+        return Figure(name, value if ran.extracted == documents else math.inf, unit, bar, more | context)
+
+    for name, ran, floor, bar in (
+        ("requests_per_document", whole, least, Bar("<=", 2.3)),
+        ("requests_per_document_summaries", summaries, least + documents, Bar("<=", 3.3)),
+    ):
+        yield figure(name, ran, len(ran.requests) / documents, "requests", bar, floor=floor / documents)
+    best = max(ideal_seconds(least, limit), (PARSING[1] + EXTRACTION[1]) * REAL_LIMIT / limit)
+    yield figure("wall_time_over_floor", whole, whole.seconds / best, "x", Bar("<=", 1.15), floor_seconds=best)
 
 
 def ideal_seconds(requests: int, limit: int) -> float:
@@ -105,22 +103,3 @@ def _extract(folder: Path, inputs: str, limit: int, *, summaries: bool) -> Ran:
             "expected_seconds": 30 * pace,
         }
         return run_task(raydocs, limit, arguments)
-
-
-def _requests(name: str, ran: Ran, documents: int, limit: int, floor: float, bar: Bar, cpu_share: float) -> Figure:
-    context = {
-        "documents": documents,
-        "extracted": ran.extracted,
-        "limit": limit,
-        "floor": floor,
-        "requests": len(ran.requests),
-        "refused": ran.refused,
-        "seconds": ran.seconds,
-        "cpu_share": cpu_share,
-    }
-    return Figure(name, _if_complete(ran, documents, len(ran.requests) / documents), "requests", bar, context)
-
-
-def _if_complete(ran: Ran, documents: int, value: float) -> float:
-    """The value; infinite if documents are missing, for then it says nothing."""
-    return value if ran.extracted == documents else math.inf

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import operator
 import os
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ class Figure:
     """
     One measured value.
 
+    :param value: infinite where there is none, because what it is about did not come about.
     :param bar: what it is held to; None for a value that is only told.
     :param context: what one has to know to judge the value: how many, how long, under which limit.
     """
@@ -51,7 +53,7 @@ class Figure:
         """The figure as one line, with the load of the machine at this moment."""
         written: dict[str, Any] = {
             "figure": self.name,
-            "value": round(self.value, 4),
+            "value": round(self.value, 4) if math.isfinite(self.value) else None,
             "unit": self.unit,
             "bar": str(self.bar) if self.bar else None,
             "holds": self.holds,

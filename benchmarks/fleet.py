@@ -18,16 +18,16 @@ from benchmarks.tasks import api_requests
 from raydocs_provider.emulator import Emulator
 
 WORKERS = 8
-MINUTES = 6
+MINUTES = 8
 LIMIT = 100
-# As many as the operator uploads with, and as many triggers as tasks that wait.
+# Requests under way at once in a worker, which uploads with so many threads, and in the triggerer.
 THREADS_OF_A_WORKER = 4
-TRIGGERS = 8
+TRIGGERS = 4
 
 
 def measure_fleet(folder: Path, minutes: float = MINUTES) -> Iterator[Figure]:
     """
-    Eight workers and a triggerer that want to send all the time.
+    Eight workers and a triggerer that want to send all the time, and begin at the same moment knowing nothing.
 
     Twice: with a server that says when to come back, and with one that does not.
 
