@@ -7,7 +7,7 @@ UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo airflow test lint format install lock clean
+.PHONY: soak help demo airflow test lint format install lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -57,3 +57,6 @@ chaos: install  ## kill 100 runs at random requests and check what was paid and 
 .PHONY: bench
 bench: install  ## measure requests, waits and memory against their bars, 20 minutes (FIGURE=upload: one of them)
 	@$(BIN)/python -m benchmarks $(FIGURE) $(if $(LIMIT),--limit $(LIMIT))
+
+soak: install  ## 2,000 documents through a real Airflow, counted and watched (about 4 minutes)
+	@$(BIN)/python -m scripts.soak
