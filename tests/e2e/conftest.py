@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,6 +14,7 @@ from scripts.airflow_stack.stack import AirflowStack
 
 ROOT = Path(__file__).parents[2]
 DAG_ID = "invoices_to_warehouse"
+S3_DAG_ID = "invoices_on_s3"
 # Long enough that the task's first look, before it defers, never finds everything done.
 EMULATOR = ("--parse-seconds", "1-2", "--extract-seconds", "12-15", "--seed", "1")
 
@@ -35,9 +37,11 @@ class FinishedRun:
 
 # Not scope="session": it would go on beside the tests of the other folders.
 @pytest.fixture(scope="package")
-def airflow_stack() -> Iterator[AirflowStack]:
-    stack = AirflowStack(ROOT / "example_dags", dag_ids=[DAG_ID], emulator_options=EMULATOR)
-    with stack:
+def airflow_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
+    dags = tmp_path_factory.mktemp("e2e") / "dags"
+    shutil.copytree(ROOT / "example_dags", dags)
+    shutil.copy(Path(__file__).parent / "dags" / f"{S3_DAG_ID}.py", dags)
+    with AirflowStack(dags, dag_ids=[DAG_ID, S3_DAG_ID], emulator_options=EMULATOR) as stack:
         yield stack
 
 
