@@ -98,6 +98,24 @@ def test_more_documents_than_allowed_fail_before_a_request_is_made(extract, emul
     assert len(requests_to(emulator)) == before
 
 
+def test_more_documents_than_one_task_waits_for_are_refused_with_the_way_to_map_them(
+    connection: str, emulator: Any, tmp_path: Path
+) -> None:
+    from raydocs_provider.operators.raydocs import RaydocsExtractOperator
+
+    for number in range(2001):
+        (tmp_path / f"{number}.pdf").write_bytes(b"%PDF")
+    operator = RaydocsExtractOperator(
+        task_id="extract",
+        template_id="t",
+        documents=f"{tmp_path.as_uri()}/*.pdf",
+        results_path=(tmp_path / "results").as_uri(),
+    )
+    with pytest.raises(RaydocsInputError, match=r"2001 documents .* Map the task .* expand\(documents="):
+        operator.execute(Task().context)
+    assert not requests_to(emulator)
+
+
 @pytest.mark.parametrize("target", ["warehouse", "warehouse/", "/invoices", ""])
 def test_a_target_that_is_no_connection_and_table_is_explained(extract, target):
     if target:
