@@ -47,8 +47,8 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
     ``templates-read``, ``sessions-read`` and ``sessions-write``.
 
     :param template_id: the template to extract with. (templated)
-    :param documents: a URI, a glob such as ``s3://conn_id@bucket/in/*.pdf``, or a list of them; at most 2,000 documents.
-        For more, map the task. (templated)
+    :param documents: a URI, a glob such as ``s3://conn_id@bucket/in/*.pdf``, or a list of them; at most 2,000
+        documents: for more, map the task. (templated)
     :param results_path: folder that receives one JSON file per finished session, readable by the triggerer and by the
         load task. None: the load fetches every result itself, and at most 100 documents fit. (templated)
     :param on_empty: ``"fail"`` (default) or ``"skip"`` when a glob matches nothing.
@@ -165,8 +165,8 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
             )
         if len(found) > MAX_DOCUMENTS_PER_TASK:
             raise RaydocsInputError(
-                f"{len(found)} documents are more than one task waits for ({MAX_DOCUMENTS_PER_TASK}). Map the task over "
-                "lists of them: RaydocsExtractOperator.partial(...).expand(documents=[[...], [...]])."
+                f"{len(found)} documents are more than one task waits for ({MAX_DOCUMENTS_PER_TASK}). Map the task "
+                "over lists of them: RaydocsExtractOperator.partial(...).expand(documents=[[...], [...]])."
             )
         template = hook.get_template(template_id)
         if spool is not None:

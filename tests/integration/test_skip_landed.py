@@ -111,7 +111,7 @@ def test_more_documents_than_one_task_waits_for_are_refused_with_the_way_to_map_
         documents=f"{tmp_path.as_uri()}/*.pdf",
         results_path=(tmp_path / "results").as_uri(),
     )
-    with pytest.raises(RaydocsInputError, match=r"2001 documents .* Map the task .* expand\(documents="):
+    with pytest.raises(RaydocsInputError, match=r"2001 documents .* Map the task .*expand\(documents="):
         operator.execute(Task().context)
     assert not requests_to(emulator)
 
