@@ -23,8 +23,7 @@ class Evidence:
     What is known of a run that has ended.
 
     :param batches: content of the sessions of each paid request that took effect, in order.
-    :param windows: how often a paid request may have been cut off: by a kill, by its answer getting lost, or by Raydocs
-        going down.
+    :param windows: how often a paid request was cut off: by a kill, or because its answer got lost.
     """
 
     scenario: Scenario

@@ -24,7 +24,7 @@ from typing import Any
 from tests.chaos.scenario import Scenario, SelfKill
 
 # How a driver ends. Python itself ends with 1 after an error that nobody expected.
-DONE, FAILED = 0, 10
+DONE, FAILED, ANSWER_LOST = 0, 10, 11
 RETRIES = 40
 
 
@@ -126,13 +126,13 @@ def drive(start: Start) -> None:
     os.dup2(log, 2)
     _say(f"--- start {start.number}, {start.step}")
     _settle_in(start)
-    from raydocs_provider.exceptions import RaydocsError
+    from raydocs_provider.exceptions import RaydocsAmbiguousSubmitError, RaydocsError
 
     try:
         Driver(start).run()
-    except RaydocsError:
+    except RaydocsError as problem:
         _say(traceback.format_exc())
-        os._exit(FAILED)
+        os._exit(ANSWER_LOST if isinstance(problem, RaydocsAmbiguousSubmitError) else FAILED)
     os._exit(DONE)
 
 

@@ -68,7 +68,7 @@ class Strikes:
         self._left = list(strikes)
         self._seen = 0
         self.requests = 0
-        self.cut_off = 0
+        self.kills_of_paid = 0
         self.victim: int | None = None
 
     def next(self, paid: bool) -> Strike | None:
@@ -83,8 +83,7 @@ class Strikes:
         if self._seen < strike.after:
             return None
         self._seen = 0
-        # A batch that comes in while Raydocs goes down may be lost, whatever request the strike was drawn for.
-        self.cut_off += paid or strike.kind == "restart"
+        self.kills_of_paid += paid and strike.kind == "kill"
         return self._left.pop(0)
 
     def cease(self) -> None:

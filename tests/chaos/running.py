@@ -111,6 +111,7 @@ class Run:
         self.strikes = Strikes(scenario.strikes)
         self.starts = 0
         self.kills = 0
+        self.answers_lost = 0
         self._processes = driver_processes()
         self._weather = Weather(scenario)
         self._recorded = Recorded()
@@ -132,8 +133,9 @@ class Run:
             return [violation]
         self.strikes.cease()
         self._weather.active = False
-        # The ledger may be files under `results_path`.
-        windows = self.strikes.cut_off + sum(bool(self.home.read(f"killed-{where}")) for where in ("ledger", "file"))
+        # The ledger may be files under `results_path`. An answer may be lost by a strike, or as Raydocs goes down.
+        self_kills = sum(bool(self.home.read(f"killed-{where}")) for where in ("ledger", "file"))
+        windows = self.strikes.kills_of_paid + self_kills + self.answers_lost
         evidence = Evidence(self.scenario, self.home, made, self._batches(), windows, read_ledger(self.home))
         return [*find_violations(evidence), *self._run_again(evidence)]
 
@@ -148,7 +150,7 @@ class Run:
                     return None
                 case None:
                     return f"start {self.starts} did not end within {LONGEST_START_SECONDS} s"
-                case code if code not in (driver.FAILED, -signal.SIGKILL):
+                case code if code not in (driver.FAILED, driver.ANSWER_LOST, -signal.SIGKILL):
                     return f"start {self.starts} ended with an error of no known kind ({code})"
         return f"not done after {self.starts} starts"
 
@@ -179,6 +181,7 @@ class Run:
         if self._restart_wanted.is_set():
             self._restart_raydocs()
         self.kills += process.exitcode == -signal.SIGKILL
+        self.answers_lost += process.exitcode == driver.ANSWER_LOST
         return process.exitcode
 
     def _restart_raydocs(self) -> None:
