@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,6 +41,9 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := sorted(set(given.figures) - set(BENCHMARKS)):
         parser.error(f"no such figure: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    # FastAPI's, when several emulators are made at once.
+    warnings.filterwarnings("ignore", category=UserWarning, module="pydantic")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # leaves nothing behind then either
     short = []
     with private_airflow() as home:
         for name in given.figures or BENCHMARKS:
