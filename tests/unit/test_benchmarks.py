@@ -35,7 +35,7 @@ def told(figures: Iterator[Figure]) -> dict[str, dict]:
 
 
 def test_the_page_on_benchmarks_tells_of_every_one() -> None:
-    page = (ROOT / "docs" / "benchmarks.md").read_text()
+    page, _ = (ROOT / "docs" / "benchmarks.md").read_text().split("## Figures")
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(BENCHMARKS)
 
 
