@@ -128,16 +128,16 @@ class Budget:
 
         :param retry_after: seconds the server asked to wait; None if it did not say.
         """
-        if retry_after is None:
-            until = now + self._pause
-            self._pause = min(WINDOW_SECONDS, 2 * self._pause)
-        else:
-            until = self._resets_at = now + retry_after
         # Requests that were under way together are refused together: that is one event, not many.
         if now >= self._blocked_until:
             shrink = _SHRINK_UNINFORMED if retry_after is None else _SHRINK_INFORMED
             self._allowance = max(_LOWEST_PART * self._limit, 1.0, shrink * self._allowance)
-        self._blocked_until = max(self._blocked_until, until)
+            if retry_after is None:
+                self._blocked_until = now + self._pause
+                self._pause = min(WINDOW_SECONDS, 2 * self._pause)
+        if retry_after is not None:
+            self._resets_at = now + retry_after
+            self._blocked_until = max(self._blocked_until, self._resets_at)
         self._grown_at = now
 
     def _opens_at(self, now: float) -> float:

@@ -86,6 +86,15 @@ def test_refusals_of_requests_that_were_under_way_together_count_once():
     assert together.allowance == once.allowance < 100
 
 
+def test_refusals_together_that_do_not_say_when_to_come_back_are_one_pause():
+    together, once = Budget(100), Budget(100)
+    once.refuse(0.0, retry_after=None)
+    for moment in (0.0, 0.1, 0.2, 0.3):
+        together.refuse(moment, retry_after=None)
+    waits = [budget.take(budget.join(Urgency.LOOK), 1.0) for budget in (together, once)]
+    assert waits[0] == waits[1]
+
+
 def test_pauses_grow_while_refusals_do_not_say_when_to_come_back():
     budget = Budget(100)
     now, waits = 0.0, []
