@@ -81,6 +81,15 @@ class RaydocsSessionsTrigger(BaseTrigger):
         await asyncio.sleep(max(0.0, started_at + MIN_SECONDS_DEFERRED - time.monotonic()))
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
+    async def on_kill(self) -> None:
+        """Say what runs on when somebody ends the deferred task (Airflow 3.3 and newer call this)."""
+        submitted = self.manifest.get("counts", {}).get("submitted", 0)
+        self.log.warning(
+            "The task was ended by hand. Up to %d session(s) go on, and are billed, at Raydocs, which cannot cancel "
+            "them. Clearing the task submits its documents again.",
+            submitted,
+        )
+
     async def _watch(self) -> dict[str, Any]:
         from asgiref.sync import sync_to_async
 

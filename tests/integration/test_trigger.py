@@ -206,3 +206,16 @@ def test_triggers_on_one_loop_share_one_session(submit: Submit) -> None:
 
     assert asyncio.run(run_several()) == ["finished"] * 5
     assert len(sessions) == 1
+
+
+async def test_a_deferred_task_that_is_ended_by_hand_says_what_runs_on() -> None:
+    said: list[str] = []
+
+    class Log:
+        def warning(self, message: str, *arguments: Any) -> None:
+            said.append(message % arguments)
+
+    ended = RaydocsSessionsTrigger("raydocs_default", {"counts": {"submitted": 14}}, 0.0)
+    ended._log = Log()
+    await ended.on_kill()
+    assert "Up to 14 session(s) go on, and are billed" in said[0]
