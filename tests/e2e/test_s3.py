@@ -63,7 +63,7 @@ def test_a_triggerer_puts_results_on_s3_and_the_load_takes_them_from_there(
     assert airflow_stack.client.run_state(S3_DAG_ID, run_id) == "success"
     assert ("extract", "deferred") in changes
     assert airflow_stack.client.xcom(S3_DAG_ID, run_id, "extract")["counts"]["extracted"] == len(FILES)
-    results = [each["Key"] for each in client.list_objects_v2(Bucket="lake")["Contents"]]
+    results = [each["Key"] for each in client.list_objects_v2(Bucket="lake", Prefix=f"raydocs/{run_id}/")["Contents"]]
     assert len([key for key in results if "/_" not in key]) == len(FILES)
     assert airflow_stack.client.xcom(S3_DAG_ID, run_id, "load")["rows"]["invoices_on_s3"] == len(FILES)
     assert SECRET not in stored
