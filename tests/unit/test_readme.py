@@ -20,6 +20,6 @@ def test_the_dag_of_the_readme_is_a_dag():
     assert [asset.uri for asset in load.outlets] == ["postgres://warehouse:5432/dwh/finance/invoices"]
 
 
-@pytest.mark.parametrize("page", sorted({match for match in re.findall(r"\]\(((?!http)[^)#]+)\)", README)}))
+@pytest.mark.parametrize("page", sorted(set(re.findall(r"\]\(((?!http)[^)#]+)\)", README))))
 def test_what_the_readme_links_to_is_there(page):
     assert (ROOT / page).exists()
