@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,7 +65,15 @@ def environment(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def started_demo(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(DEMO, cwd=ROOT, env=environment(folder), stdout=subprocess.PIPE, text=True) as demo:
+    with subprocess.Popen(
+        DEMO,
+        cwd=ROOT,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests in the background of a script has SIGINT ignored, and children inherit that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    ) as demo:
         try:
             yield demo
         finally:
