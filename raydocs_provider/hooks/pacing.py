@@ -52,8 +52,6 @@ class Pacer:
         self._lock = threading.Lock()
         self._announced_at = float("-inf")
         self._waitings: WeakSet[Waiting] = WeakSet()
-        self.requests = 0
-        self.waited_seconds = 0.0
 
     def wait(self, urgency: Urgency) -> None:
         """Block this thread until a request may leave."""
@@ -66,7 +64,7 @@ class Pacer:
                 time.sleep(min(nap, _LONGEST_NAP_SECONDS))
         finally:
             self._leave(ticket)
-        self._count(started_at)
+        self._report_wait(started_at)
 
     async def wait_async(self, urgency: Urgency) -> None:
         """Wait on the event loop until a request may leave."""
@@ -80,7 +78,7 @@ class Pacer:
                 await asyncio.sleep(min(nap, _LONGEST_NAP_SECONDS))
         finally:
             self._leave(ticket)
-        self._count(started_at)
+        self._report_wait(started_at)
 
     def note(self, status: int, headers: Mapping[str, str], now: datetime) -> None:
         """
@@ -123,12 +121,8 @@ class Pacer:
         with self._lock:
             self._budget.leave(ticket)
 
-    def _count(self, started_at: float) -> None:
-        waited = time.monotonic() - started_at
-        with self._lock:
-            self.requests += 1
-            self.waited_seconds += waited
-        Stats.timing("raydocs.budget_wait", waited * 1000)
+    def _report_wait(self, started_at: float) -> None:
+        Stats.timing("raydocs.budget_wait", (time.monotonic() - started_at) * 1000)
 
     def _take(self, ticket: Ticket) -> float:
         now = time.monotonic()
