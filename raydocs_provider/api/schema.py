@@ -43,10 +43,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Fields that are extracted together."""
+    """
+    Fields that are extracted together.
+
+    :param iterates: whether the group is extracted once for each item of another group's list (``iterates_on``).
+    """
 
     name: str
     fields: tuple[Field, ...]
+    iterates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,11 @@ def parse_schema(schema_json: object) -> ExtractionSchema:
     groups = []
     for name, group in _object(schema.get("groups"), "groups").items():
         path = f"groups.{name}"
-        fields = _object(_object(group, path).get("fields"), f"{path}.fields")
-        groups.append(Group(name, tuple(parser.fields(fields, f"{path}.fields", ()))))
+        node = _object(group, path)
+        fields = _object(node.get("fields"), f"{path}.fields")
+        config = node.get("config")
+        iterates = isinstance(config, Mapping) and bool(config.get("iterates_on"))
+        groups.append(Group(name, tuple(parser.fields(fields, f"{path}.fields", ())), iterates))
     return ExtractionSchema(tuple(groups))
 
 

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from raydocs_provider.exceptions import RaydocsLandingError
-from raydocs_provider.landing.rows import EXTRACTED
+from raydocs_provider.landing.replacing import EXTRACTED
 from raydocs_provider.landing.tables import plan_documents
-from raydocs_provider.landing.warehouses.base import Warehouse, quote_table
+from raydocs_provider.landing.warehouses.base import Warehouse
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def find_landed(
         return frozenset()
     with warehouse.reading() as cursor:
         try:
-            rows = _read(warehouse, cursor, quote_table(ledger), asked)
+            rows = _read(warehouse, cursor, warehouse.quote_table(ledger), asked)
             landed = {sha256 for sha256, *version in rows if version == [template_id, template_hash]}
             return frozenset(sha256 for sha256 in asked if sha256.lower() in landed)
         except Exception as error:

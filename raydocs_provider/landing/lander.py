@@ -1,34 +1,38 @@
 """
 The one way rows get into a warehouse.
 
-First every document is read and its rows are written to files, one per table; this may take as long as the
-documents take to come, and memory holds one document at a time. Then one transaction creates what is missing, copies
-the files into temporary tables, deletes by document key, inserts, and writes the ledger last. So a load happens
-entirely or not at all, the same documents twice give the same rows, and a document extracted again replaces all rows
-of its earlier self.
+First the target is looked at: what is missing there, and what its columns take. Then every document is read and its
+rows are written to files, one per table; this may take as long as the documents take to come, and memory holds one
+document at a time. Then one transaction creates what is missing, deletes by document key, copies the files, and
+writes the ledger last. So a load happens entirely or not at all, the same documents twice give the same rows, and a
+document extracted again replaces all rows of its earlier self.
 
 A document that failed only changes its row in the ledger. The rows of an earlier success stay: a failed attempt to do
-better takes nothing away.
+better takes nothing away. Neither does a result that is older than the one that stands.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from raydocs_provider.exceptions import RaydocsLandingError
-from raydocs_provider.landing.contract import find_misfits
-from raydocs_provider.landing.rows import EXTRACTED, LandingDocument, LoadContext, rows_of
-from raydocs_provider.landing.tables import AUDIT, KEY, STATE, Column, Kind, LandingPlan, Table
-from raydocs_provider.landing.warehouses.base import Warehouse, quote, quote_table
+from raydocs_provider.landing.contract import EVOLVE, FREEZE, Agreement, agree
+from raydocs_provider.landing.replacing import EXTRACTED, Given, Held, decide, last_of_each
+from raydocs_provider.landing.review import Reviewer
+from raydocs_provider.landing.row_files import RowFiles
+from raydocs_provider.landing.rows import DocumentRows, LandingDocument, LoadContext, RowReader
+from raydocs_provider.landing.tables import EXTRACTED_AT, LandingPlan, Table
+from raydocs_provider.landing.values import moment_of
+from raydocs_provider.landing.warehouses.base import Warehouse, copied_columns
 
-# The number of a document in the load: joins its rows, and tells which of two deliveries of one document is later.
-_NUMBER = Column("_number", Kind.INTEGER)
+# Of no document: what a rehearsal deletes.
+_NO_KEY = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,17 @@ class LandingSummary:
     :param rows: rows inserted per table, by the table's name.
     :param documents: documents given, per state. One given twice counts twice here and lands once.
     :param problems: values that did not fit as they were; ``_meta`` of their rows says which and why.
+    :param kept: documents that were not written, because the target holds something newer or reviewed.
+    :param reviews: documents per review status; empty without rules.
+    :param notes: what of the template does not land as it is, because of the columns that exist.
     """
 
     rows: Mapping[str, int]
     documents: Mapping[str, int]
     problems: int
+    kept: int = 0
+    reviews: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Lander:
@@ -52,56 +62,99 @@ class Lander:
 
     :param warehouse: where to.
     :param plan: which tables.
+    :param on_schema_change: what to do where the target differs from the plan, see `agree`.
+    :param reviewer: says what a person should look at; default: nothing is said about it.
     """
 
-    def __init__(self, warehouse: Warehouse, plan: LandingPlan) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        plan: LandingPlan,
+        on_schema_change: str = EVOLVE,
+        reviewer: Reviewer | None = None,
+    ) -> None:
         self._warehouse = warehouse
         self._plan = plan
+        self._mode = on_schema_change
+        self._reviewer = reviewer
 
     def land(self, documents: Iterable[LandingDocument], load: LoadContext) -> LandingSummary:
         """
         Land documents, all or none.
 
-        :param documents: read once, in order, before a connection is opened. Of two with the same key the later one
-            lands.
+        :param documents: read once, in order, after a look at the target and before the transaction. Of two with the
+            same key the later one lands, unless its result is older.
         :param load: what goes into the audit columns.
-        :raises RaydocsLandingError: the warehouse refused something, or a column that exists would change values of
-            the template; nothing of this load is in it.
+        :raises RaydocsLandingError: the warehouse refused something, or its tables are not what the schema contract
+            asks for; nothing of this load is in it.
         """
+        agreement = self._look()
         with tempfile.TemporaryDirectory(prefix="raydocs-landing-") as directory:
-            files = {table: Path(directory, str(number)) for number, table in enumerate(self._plan.tables)}
-            states, problems = self._write(documents, load, files)
-            rows = self._load(files)
-        return LandingSummary(rows, states, problems)
+            files = self._open_files(agreement, directory)
+            delivery = _Delivery(RowReader(agreement.plan, self._reviewer))
+            files.write(delivery.read(documents, load))
+            rows, kept = self._load(agreement, files, delivery.given)
+        return LandingSummary(
+            rows, dict(delivery.states), delivery.problems, kept, dict(delivery.reviews), agreement.notes
+        )
 
-    def _write(
-        self, documents: Iterable[LandingDocument], load: LoadContext, files: Mapping[Table, Path]
+    def rehearse(self) -> tuple[str, ...]:
+        """
+        Do all that a load does, for no document, and undo it: shows whether rights and tables will do.
+
+        An engine that commits DDL keeps the tables and columns that were missing.
+
+        :return: what of the template will not land as it is.
+        :raises RaydocsLandingError: as `land`.
+        """
+        agreement = self._look()
+        with tempfile.TemporaryDirectory(prefix="raydocs-landing-") as directory:
+            files = self._open_files(agreement, directory)
+            files.write(())
+            self._load(agreement, files, [], rehearsal=True)
+        return agreement.notes
+
+    def _open_files(self, agreement: Agreement, directory: str) -> RowFiles:
+        warehouse = self._warehouse
+        return RowFiles(
+            agreement.plan.tables,
+            Path(directory),
+            encode=warehouse.encode,
+            separator=warehouse.separator,
+            line=warehouse.line,
+        )
+
+    def _look(self) -> Agreement:
+        """What there is and what that means, before any document is read."""
+        try:
+            with self._warehouse.reading() as cursor:
+                return self._agree(cursor)
+        except Exception as error:
+            explanation = self._warehouse.explain(error)
+            if explanation is None:
+                raise
+        raise RaydocsLandingError(f"The warehouse refused to show {self._plan.records.table}: {explanation}.")
+
+    def _agree(self, cursor: Any) -> Agreement:
+        warehouse = self._warehouse
+        columns = {table.name: warehouse.column_types(cursor, table) for table in self._plan.tables}
+        existing = {name: types for name, types in columns.items() if types}
+        return agree(self._plan, existing, warehouse.holdings, warehouse.types, self._mode)
+
+    def _load(
+        self, agreement: Agreement, files: RowFiles, given: Sequence[Given], rehearsal: bool = False
     ) -> tuple[dict[str, int], int]:
-        states: Counter[str] = Counter()
-        problems = 0
-        encode = self._warehouse.encode
-        with ExitStack() as stack:
-            outputs = {
-                table: stack.enter_context(file.open("w", encoding="utf-8", newline="\n"))
-                for table, file in files.items()
-            }
-            for number, document in enumerate(documents):
-                made = rows_of(document, self._plan, load)
-                states[document.state] += 1
-                problems += made.problems
-                for table, row in made.rows:
-                    audit = made.audit if table is self._plan.documents else ()
-                    outputs[table].write(encode((number, *row, *audit)))
-        return dict(states), problems
-
-    def _load(self, files: Mapping[Table, Path]) -> dict[str, int]:
-        """Everything that touches the warehouse."""
-        rows: dict[str, int] = {}
+        """Everything that changes the warehouse. Returns rows per table, and how many documents were kept."""
+        load = _Load(self._warehouse, agreement.plan, files, given, rehearsal)
         failure = step = ""
         try:
-            with self._warehouse.transaction() as cursor:
-                for step in self._steps(cursor, files, rows):  # noqa: B007, the last one is what failed
+            with self._warehouse.transaction(agreement.plan.records.table) as cursor:
+                for step in self._steps(cursor, load):  # noqa: B007, the last one is what failed
                     pass
+                if rehearsal:
+                    raise _RehearsalEnded
+        except _RehearsalEnded:
+            pass
         except Exception as error:
             explanation = self._warehouse.explain(error)
             if explanation is None or not step:
@@ -110,90 +163,154 @@ class Lander:
         if failure:
             # Not in the handler: the engine's error quotes values and would be shown as this one's context.
             raise RaydocsLandingError(failure)
-        return rows
+        return load.rows, load.kept
 
-    def _steps(self, cursor: Any, files: Mapping[Table, Path], rows: dict[str, int]) -> Iterator[str]:
-        """Do the load, saying before each step what it is; the rows inserted go into ``rows``."""
-        documents = self._plan.documents
-        yield f"lock {self._plan.records.table}"
-        self._warehouse.lock(cursor, quote_table(self._plan.records.table))
-        yield from self._prepare(cursor)
-        stages = {table: quote(f"_raydocs_stage_{number}") for number, table in enumerate(files)}
-        for table, file in files.items():
-            yield f"take rows for {table}"
-            columns = (_NUMBER, *table.own, *(AUDIT if table is documents else ()))
-            self._warehouse.execute(
-                cursor,
-                f"CREATE TEMPORARY TABLE {stages[table]} ({self._definitions(columns)})"
-                f"{self._warehouse.temporary_suffix}",
+    def _steps(self, cursor: Any, load: _Load) -> Iterator[str]:
+        """Do the load, saying before each step what it is."""
+        yield f"show {self._plan.records.table}"
+        now = self._agree(cursor)
+        if _layout(now.plan) != _layout(load.plan):
+            raise RaydocsLandingError(
+                f"The tables of {self._plan.records.table} were changed while the documents for them were read. "
+                "Nothing was written. Run the load again."
             )
-            self._warehouse.copy(cursor, stages[table], columns, file)
-        for table, stage in stages.items():
-            yield f"replace rows of {table}"
-            delete, insert = _replace(table, stage, stages[documents], every_state=table is documents)
-            self._warehouse.execute(cursor, delete)
-            rows[str(table)] = self._warehouse.execute(cursor, insert)
-        yield f"commit the rows of {self._plan.records.table}"
-
-    def _prepare(self, cursor: Any) -> Iterator[str]:
-        """Create tables, columns and indexes that are missing, unless a column that exists would change values."""
-        created: list[Table] = []
-        existing: dict[Table, Mapping[str, str]] = {}
-        for table in self._plan.tables:
-            yield f"create {table}"
-            name = quote_table(table)
-            if not self._warehouse.exists(cursor, name):
-                sql = f"CREATE TABLE IF NOT EXISTS {name} ({self._definitions(table.columns)})"
-                self._warehouse.execute(cursor, sql)
-                created.append(table)
-            existing[table] = self._warehouse.column_types(cursor, table)
-        self._refuse_misfits(existing)
-        for table, columns in existing.items():
-            yield f"extend {table}"
-            for column in table.columns:
-                if column.name not in columns:
-                    sql = f"ALTER TABLE {quote_table(table)} ADD COLUMN {self._definitions([column])}"
-                    self._warehouse.execute(cursor, sql)
-        for table in created:
+        yield from self._prepare(cursor, now)
+        yield from load.replace(cursor, created={table.name for table in now.creates})
+        for table in now.creates:
+            # Faster than to keep the index up to date row by row.
             yield f"index {table}"
             self._warehouse.index_key(cursor, table)
+        yield f"commit the rows of {self._plan.records.table}"
 
-    def _refuse_misfits(self, existing: Mapping[Table, Mapping[str, str]]) -> None:
+    def _prepare(self, cursor: Any, agreement: Agreement) -> Iterator[str]:
+        """Create the tables, columns and the view that are missing."""
         warehouse = self._warehouse
-        misfits = [
-            misfit
-            for table, columns in existing.items()
-            for misfit in find_misfits(table, columns, warehouse.holdings, warehouse.types)
-        ]
-        if misfits:
-            raise RaydocsLandingError(
-                f"Columns that exist would change the values of this load: {'; '.join(misfits)}. Nothing was written. "
-                "Change the type of the column, or rename the column so that the load adds a new one, or land into "
-                "another table."
-            )
-
-    def _definitions(self, columns: Iterable[Column]) -> str:
-        return ", ".join(f"{quote(column.name)} {self._warehouse.types[column.kind]}" for column in columns)
+        for table in agreement.creates:
+            yield f"create {table}"
+            warehouse.create_table(cursor, table)
+        for table, columns in agreement.adds.items():
+            yield f"extend {table}"
+            warehouse.add_columns(cursor, table, columns)
+        view = self._plan.review
+        yield f"create the view {view}"
+        if self._reviewer is not None and self._mode != FREEZE and not warehouse.column_types(cursor, view):
+            warehouse.create_review(cursor, view, agreement.plan)
 
 
-def _replace(table: Table, stage: str, documents: str, *, every_state: bool) -> tuple[str, str]:
-    """
-    DELETE and INSERT for one table.
+class _RehearsalEnded(Exception):  # noqa: N818, it is no error
+    """Undoes a transaction."""
 
-    :param stage: the quoted temporary table with the table's own columns.
-    :param documents: the one with all documents of the load and their audit columns.
-    :param every_state: whether documents that were not extracted count too; only in the ledger they do.
-    """
-    number, key = quote(_NUMBER.name), quote(KEY.name)
-    chosen = "" if every_state else f" WHERE {quote(STATE.name)} = '{EXTRACTED}'"
-    target = ", ".join(quote(column.name) for column in (*table.own, *AUDIT))
-    source = ", ".join(
-        [f"s.{quote(column.name)}" for column in table.own] + [f"d.{quote(column.name)}" for column in AUDIT]
-    )
-    delete = f"DELETE FROM {quote_table(table)} WHERE {key} IN (SELECT {key} FROM {documents}{chosen})"  # noqa: S608
-    insert = (
-        f"INSERT INTO {quote_table(table)} ({target}) SELECT {source} FROM {stage} s"  # noqa: S608
-        f" JOIN {documents} d ON d.{number} = s.{number}"
-        f" WHERE d.{number} IN (SELECT max({number}) FROM {documents}{chosen} GROUP BY {key})"
-    )
-    return delete, insert
+
+class _Delivery:
+    """Counts the documents of a load while their rows are made."""
+
+    def __init__(self, reader: RowReader) -> None:
+        self._reader = reader
+        self.given: list[Given] = []
+        self.states: Counter[str] = Counter()
+        self.reviews: Counter[str] = Counter()
+        self.problems = 0
+
+    def read(self, documents: Iterable[LandingDocument], load: LoadContext) -> Iterator[DocumentRows]:
+        for document in documents:
+            made = self._reader.read(document, load)
+            self.given.append(made.given)
+            self.states[document.state] += 1
+            self.problems += made.problems
+            if made.given.review_status is not None:
+                self.reviews[made.given.review_status] += 1
+            yield made
+
+
+class _Load:
+    """The rows of one load on their way from the files into the tables."""
+
+    def __init__(
+        self, warehouse: Warehouse, plan: LandingPlan, files: RowFiles, given: Sequence[Given], rehearsal: bool
+    ) -> None:
+        self._warehouse = warehouse
+        self._files = files
+        self._given = given
+        self._rehearsal = rehearsal
+        self.plan = plan
+        self.rows: dict[str, int] = {}
+        self.kept = 0
+
+    def replace(self, cursor: Any, created: Collection[tuple[str, ...]]) -> Iterator[str]:
+        """
+        Replace the rows of the documents.
+
+        The ledger's go first and come last: where a load is no transaction, it never names a document of which there
+        are only some rows.
+
+        :param created: names of the tables that this load has created, in which there is nothing yet.
+        """
+        warehouse, ledger, files = self._warehouse, self.plan.documents, self._files
+        chosen = last_of_each(self._given)
+        yield f"read {ledger}"
+        overtaken, attempts = self._compare(cursor, chosen, created)
+        self.kept = len(overtaken)
+        keys = [key for key, number in chosen.items() if number not in overtaken]
+        extracted = [key for key in keys if self._given[chosen[key]].state == EXTRACTED]
+        if self._rehearsal:
+            keys, extracted, attempts = [_NO_KEY], [_NO_KEY], {_NO_KEY: 0}
+        out = frozenset(range(len(self._given))) - {chosen[key] for key in keys if key in chosen}
+        yield f"replace rows of {ledger}"
+        self._delete(cursor, ledger, keys, created)
+        for table in self.plan.tables:
+            yield f"replace rows of {table}"
+            if table is not ledger:
+                self._delete(cursor, table, extracted, created)
+            self.rows[str(table)] = count = files.count(table, out)
+            if count or self._rehearsal:
+                warehouse.copy(cursor, table, copied_columns(table), files.path(table, out))
+        yield f"count attempts in {ledger}"
+        for times in sorted(set(attempts.values()) - {1}):
+            for portion in self._portions([key for key, value in attempts.items() if value == times]):
+                warehouse.count_attempts(cursor, ledger, times, portion)
+
+    def _compare(
+        self, cursor: Any, chosen: Mapping[str, int], created: Collection[tuple[str, ...]]
+    ) -> tuple[frozenset[int], dict[str, int]]:
+        """Which documents stay as they are in the target, and how often the others were submitted."""
+        warehouse, ledger, documents = self._warehouse, self.plan.documents, self.plan.records.table
+        overtaken: set[int] = set()
+        attempts: dict[str, int] = {}
+        if ledger.name in created:
+            return frozenset(), attempts
+        for keys in self._portions(list(chosen) or [_NO_KEY]):
+            held = {
+                key: Held(state=state, session_id=session_id, attempts=count, review_status=status)
+                for key, state, session_id, count, status in warehouse.read_documents(
+                    cursor, ledger, ("state", "_session_id", "attempts", "review_status"), keys
+                )
+            }
+            for key, result_id, extracted_at in warehouse.read_documents(
+                cursor, documents, ("_result_id", EXTRACTED_AT.name), keys
+            ):
+                held[key] = replace(held.get(key, Held()), result_id=result_id, extracted_at=_moment(extracted_at))
+            given = {chosen[key]: self._given[chosen[key]] for key in keys if key in chosen}
+            stay, counts = decide(given, held)
+            overtaken |= stay
+            attempts |= counts
+        return frozenset(overtaken), attempts
+
+    def _delete(self, cursor: Any, table: Table, keys: list[str], created: Collection[tuple[str, ...]]) -> None:
+        if table.name not in created:
+            for portion in self._portions(keys):
+                self._warehouse.delete(cursor, table, portion)
+
+    def _portions(self, keys: list[str]) -> Iterator[list[str]]:
+        size = self._warehouse.portion
+        return (keys[start : start + size] for start in range(0, len(keys), size))
+
+
+def _layout(plan: LandingPlan) -> list[tuple[object, ...]]:
+    return [(table.name, table.columns) for table in plan.tables]
+
+
+def _moment(cell: object) -> datetime | None:
+    """A time as an engine gives it back, which knows that it is in UTC or is text."""
+    if isinstance(cell, datetime):
+        return cell if cell.tzinfo else cell.replace(tzinfo=UTC)
+    return moment_of(cell) if isinstance(cell, str) else None

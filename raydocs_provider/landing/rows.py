@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from raydocs_provider.api.models import Result
-from raydocs_provider.landing.tables import Kind, LandingPlan, Path, Records, Table
-from raydocs_provider.landing.values import Cell, fit, json_of, moment_of, storable, text_of
-
-EXTRACTED = "extracted"
-FAILED = "failed"
+from raydocs_provider.exceptions import RaydocsInputError
+from raydocs_provider.landing.replacing import EXTRACTED, Given
+from raydocs_provider.landing.review import APPROVED, CORRECTED, Reviewer
+from raydocs_provider.landing.tables import Kind, LandingPlan, Records, Table
+from raydocs_provider.landing.values import Cell, Fitted, fit, fitter_of, json_of, moment_of, storable, text_of
 
 Row = tuple[Cell, ...]
 Trail = tuple[str | int, ...]
 
 _AUDIT_KEYS = frozenset({"confidence", "reasoning", "sources"})
+_NOTHING: Mapping[str, Any] = {}
+_MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class LandingDocument:
     :param stage: where it failed, for example ``upload`` or ``parsing``.
     :param code: why, for machines.
     :param reason: why, for people.
+    :param submitted_at: when its session was paid for, in epoch seconds.
+    :param verdict: of the person who looked at it, if one did.
     """
 
     state: str
@@ -47,10 +51,29 @@ class LandingDocument:
     stage: str | None = None
     code: str | None = None
     reason: str | None = None
+    submitted_at: float | None = None
+    verdict: Verdict | None = None
 
     def __post_init__(self) -> None:
         if self.state == EXTRACTED and self.result is None:
             raise ValueError("an extracted document needs its result")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """
+    What a person made of a document that was to be reviewed.
+
+    :param corrections: values by field, written as ``_meta`` does: ``totals.total_amount``,
+        ``lines.line_items[2].total``. They land instead of the extracted ones, which stay in ``t__fields``. Empty: all
+        values are right.
+    :param reviewed_by: who said so.
+    :param reviewed_at: when, with its zone.
+    """
+
+    corrections: Mapping[str, object] = field(default_factory=dict, repr=False)
+    reviewed_by: str | None = None
+    reviewed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +99,13 @@ class DocumentRows(NamedTuple):
     """
     What lands for one document.
 
+    :param given: what decides whether it is written.
     :param audit: the cells of `AUDIT`, the same for each of its rows.
     :param rows: each row's table and the cells of that table's own columns.
     :param problems: how many values did not fit as they were.
     """
 
+    given: Given
     audit: Row
     rows: list[tuple[Table, Row]]
     problems: int
@@ -102,149 +127,306 @@ def document_key(document: LandingDocument, template_id: str | None) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def rows_of(document: LandingDocument, plan: LandingPlan, load: LoadContext) -> DocumentRows:
+class RowReader:
     """
-    Make the rows of one document.
+    Makes rows of the documents of a load.
 
-    :param document: the document; every document gets its row in the ledger.
     :param plan: the tables.
-    :param load: what goes into the audit columns.
+    :param reviewer: says what a person should look at; default: nothing is said about it.
     """
-    result = document.result
-    audit = (
-        document_key(document, load.template_id),
-        text_of(document.session_id or (result and result.session_id)),
-        text_of(result and result.id),
-        text_of(document.source_uri),
-        text_of(document.sha256),
-        text_of(load.template_id),
-        text_of(load.template_hash),
-        moment_of((result.completed_at or result.created_at) if result else None),
-        load.loaded_at,
-        text_of(load.dag_id),
-        text_of(load.run_id),
-        text_of(load.task_id),
-        load.map_index,
-        load.try_number,
-    )
-    ledger = (document.state, document.stage, document.code, document.reason, document.filename)
-    rows: list[tuple[Table, Row]] = [(plan.documents, tuple(text_of(cell) for cell in ledger))]
-    problems = 0
-    if document.state == EXTRACTED and result is not None:
-        reader = _Reader(plan, result)
-        reader.read_document()
-        rows += reader.rows
-        problems = len(reader.problems)
-    return DocumentRows(audit, rows, problems)
+
+    def __init__(self, plan: LandingPlan, reviewer: Reviewer | None = None) -> None:
+        self._plan = plan
+        self._reviewer = reviewer
+        self._records = _Records(plan.records)
+
+    def read(self, document: LandingDocument, load: LoadContext) -> DocumentRows:
+        """
+        Make the rows of one document.
+
+        :param document: every document gets its row in the ledger.
+        :param load: what goes into the audit columns.
+        :raises RaydocsInputError: a correction is for a field that the document does not have.
+        """
+        result, verdict = document.result, document.verdict
+        key = document_key(document, load.template_id)
+        extracted_at = moment_of((result.completed_at or result.created_at) if result else None)
+        submitted_at = None if document.submitted_at is None else datetime.fromtimestamp(document.submitted_at, UTC)
+        audit = (
+            key,
+            text_of(document.session_id or (result and result.session_id)),
+            text_of(result and result.id),
+            text_of(document.source_uri),
+            text_of(document.sha256),
+            text_of(load.template_id),
+            text_of(load.template_hash),
+            extracted_at,
+            load.loaded_at,
+            text_of(load.dag_id),
+            text_of(load.run_id),
+            text_of(load.task_id),
+            load.map_index,
+            load.try_number,
+        )
+        rows: list[tuple[Table, Row]] = []
+        status: str | None = None
+        codes: tuple[str, ...] = ()
+        problems = 0
+        if document.state == EXTRACTED and result is not None:
+            reading = _Reading(self._plan, self._records, result, self._reviewer, verdict)
+            status, codes = reading.read_document()
+            rows, problems = reading.rows, len(reading.problems)
+        ledger = (
+            *map(text_of, (document.state, document.stage, document.code, document.reason, document.filename)),
+            1,
+            submitted_at,
+            status,
+            json_of(list(codes)) if codes else None,
+            text_of(verdict.reviewed_by if verdict else None),
+            verdict.reviewed_at if verdict else None,
+        )
+        rows.append((self._plan.documents, ledger))
+        given = Given(
+            key,
+            document.state,
+            session_id=audit[1],
+            result_id=audit[2],
+            at=extracted_at if document.state == EXTRACTED else submitted_at,
+            review_status=status,
+            reviewed=verdict is not None,
+        )
+        return DocumentRows(given, audit, rows, problems)
 
 
-class _Reader:
+class _Value:
+    """A value: where its cell goes, if anywhere, and what makes it."""
+
+    def __init__(self, position: int | None, fit_value: Callable[[object], Fitted]) -> None:
+        self.position = position
+        self.fit = fit_value
+
+
+class _Object:
+    """An object whose fields land in the columns of the record it is in."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, _Entry] = {}
+
+
+class _Records:
+    """Records of one kind, as a tree along which their values are read."""
+
+    def __init__(self, records: Records) -> None:
+        self.table = records.table if records.landed else None
+        # What the API gives for a group that iterates is not documented: one object for all items is one row.
+        self.of_group = len(records.path) == 1 and records.depth == 1
+        self.root: _Entry = _Object()
+        landed = [column for column in records.values if column.landed]
+        self.width = len(landed)
+        for column in records.values:
+            position = landed.index(column) if column.landed else None
+            self._hang(column.path or (), _Value(position, fitter_of(column)))
+        for inner in records.lists:
+            self._hang(inner.path, _Records(inner))
+
+    def _hang(self, path: tuple[str, ...], entry: _Entry) -> None:
+        if not path:
+            self.root = entry
+            return
+        node: Any = self.root
+        for name in path[:-1]:
+            node = node.entries.setdefault(name, _Object())
+        node.entries[path[-1]] = entry
+
+
+_Entry = _Value | _Object | _Records
+
+
+class _Reading:
     """
     Walks one result along the plan.
 
-    A trail says where a value is: names from the group down, and the index after each list it goes through.
+    A trail says where a value is: names from the group down, and the index after each list it goes through. What the
+    server said about values is walked along; the entry nearest to a value counts. How the items of a list are audited
+    is not documented: wherever the audit follows the shape of the data, the item's own entry is found; else the one of
+    its list stands for it.
     """
 
-    def __init__(self, plan: LandingPlan, result: Result) -> None:
+    def __init__(
+        self,
+        plan: LandingPlan,
+        records: _Records,
+        result: Result,
+        reviewer: Reviewer | None,
+        verdict: Verdict | None,
+    ) -> None:
         self._plan = plan
+        self._records = records
         self._data = result.data
-        self._audit = dict(result.audit)
+        self._audit = result.audit
+        self._reviewer = reviewer
+        self._verdict = verdict
+        self._corrections = dict(verdict.corrections) if verdict else {}
+        self._values: list[tuple[Trail, Cell, bool, bool]] = []
         self.rows: list[tuple[Table, Row]] = []
         self.problems: list[dict[str, str]] = []
 
-    def read_document(self) -> None:
+    def read_document(self) -> tuple[str | None, tuple[str, ...]]:
+        """Collect the rows. Returns the review status and why."""
         if self._data is None:
             self._report((), "no data")
-        cells = self._read(self._plan.records, dict(self._data or {}), ())
+        cells = self._read_record(self._records, dict(self._data or {}), (), self._audit, _NOTHING)
+        if self._corrections:
+            raise RaydocsInputError(
+                f"Corrections are for fields that the document does not have: {', '.join(sorted(self._corrections))}. "
+                "Write them as the _meta column does, for example lines.line_items[0].total."
+            )
+        status, codes = self._review()
         meta = json_of({"problems": self.problems}) if self.problems else None
-        self.rows.append((self._plan.records.table, (*cells, meta)))
+        self.rows.append((self._plan.records.table, (*cells, meta, status)))
+        return status, codes
 
-    def _read(self, records: Records, record: object, trail: Trail) -> list[Cell]:
+    def _review(self) -> tuple[str | None, tuple[str, ...]]:
+        if self._verdict is not None:
+            return (CORRECTED if self._verdict.corrections else APPROVED), ()
+        if self._reviewer is None:
+            return None, ()
+        return self._reviewer.review(self._data, self._values)
+
+    def _read_record(
+        self, records: _Records, record: object, trail: Trail, audit: object, nearest: Mapping[str, Any]
+    ) -> list[Cell]:
         """Collect the rows that lie below a record and return the record's own cells."""
-        cells: list[Cell] = []
-        misfits: dict[Path, object] = {}
-        for column in records.values:
-            found, value = _follow(column.path, record)
-            cell = problem = None
-            if found == column.path:
-                cell, problem = fit(value, column.kind)
-                self._add_field((*trail, *found), value)
-                if problem:
-                    self._report((*trail, *found), problem)
-            elif not isinstance(value, dict):
-                misfits[found] = value
-            cells.append(cell)
-        for inner in records.lists:
-            found, value = _follow(inner.path, record)
-            if found == inner.path and isinstance(value, list):
-                for index, item in enumerate(value):
-                    below = (*trail, *found, index)
-                    row = self._read(inner, item, below)
-                    self.rows.append((inner.table, (*_indexes(below), *row)))
-            elif found == inner.path or not isinstance(value, dict):
-                misfits[found] = value
-        lists = {inner.path for inner in records.lists}
-        for path, value in misfits.items():
-            if value is not None:
-                self._add_field((*trail, *path), value)
-                self._report((*trail, *path), "not a list" if path in lists else "not an object")
+        cells: list[Cell] = [None] * records.width
+        self._read(records.root, record, trail, audit, nearest, cells)
         return cells
 
-    def _add_field(self, trail: Trail, value: object) -> None:
-        audit = _audit_of(trail, self._audit)
+    def _read(
+        self,
+        entry: _Entry,
+        value: object,
+        trail: Trail,
+        audit: object,
+        nearest: Mapping[str, Any],
+        cells: list[Cell],
+    ) -> None:
+        if isinstance(entry, _Value):
+            self._read_value(entry, value, trail, nearest, cells)
+        elif isinstance(entry, _Object):
+            self._read_object(entry, value, trail, audit, nearest, cells)
+        elif isinstance(value, list):
+            self._read_list(entry, value, trail, audit, nearest)
+        elif entry.of_group and isinstance(value, dict):
+            self._read_list(entry, [value], trail, audit, nearest)
+        else:
+            self._keep(trail, value, nearest, "not a list")
+
+    def _read_value(
+        self, entry: _Value, value: object, trail: Trail, nearest: Mapping[str, Any], cells: list[Cell]
+    ) -> None:
+        corrected: object = None
+        if self._corrections:
+            corrected = self._corrections.pop(_spell(trail), _MISSING)
+            if corrected is _MISSING and value is _MISSING:
+                return
+        if value is _MISSING:
+            value = None
+        cell, problem = entry.fit(value if corrected is None or corrected is _MISSING else corrected)
+        if entry.position is None:
+            problem = "no column" if value is not None else None
+        else:
+            cells[entry.position] = cell
+        if problem:
+            self._report(trail, problem)
+        self._add_field(trail, value, nearest, None if corrected is _MISSING else corrected, problem)
+
+    def _read_object(
+        self,
+        entry: _Object,
+        value: object,
+        trail: Trail,
+        audit: object,
+        nearest: Mapping[str, Any],
+        cells: list[Cell],
+    ) -> None:
+        if value is _MISSING or (value is None and self._corrections):
+            value = {}
+        if not isinstance(value, dict):
+            self._keep(trail, value, nearest, "not an object")
+            return
+        entries = entry.entries
+        known = 0
+        for name, inner in entries.items():
+            if name in value:
+                known += 1
+                below = value[name]
+            elif self._corrections:
+                below = _MISSING
+            else:
+                continue
+            said = audit.get(name) if isinstance(audit, dict) else None
+            # The groups have no entry of their own.
+            near = said if trail and isinstance(said, dict) and not _AUDIT_KEYS.isdisjoint(said) else nearest
+            self._read(inner, below, (*trail, name), said, near, cells)
+        if known < len(value):
+            for name, below in value.items():
+                if name not in entries:
+                    self._keep((*trail, str(name)), below, nearest, "not in the template")
+
+    def _read_list(
+        self, records: _Records, items: list[object], trail: Trail, audit: object, nearest: Mapping[str, Any]
+    ) -> None:
+        for index, item in enumerate(items):
+            below = (*trail, index)
+            said = (audit[index] if index < len(audit) else None) if isinstance(audit, list) else audit
+            near = said if isinstance(said, dict) and not _AUDIT_KEYS.isdisjoint(said) else nearest
+            cells = self._read_record(records, item, below, said, near)
+            if records.table is not None:
+                self.rows.append((records.table, (*_indexes(below), *cells)))
+
+    def _keep(self, trail: Trail, value: object, nearest: Mapping[str, Any], problem: str) -> None:
+        """Something where the template has something else: it has no column, but is not lost."""
+        if value is not None and value is not _MISSING:
+            self._add_field(trail, value, nearest, None, problem)
+            self._report(trail, problem)
+
+    def _add_field(
+        self, trail: Trail, value: object, audit: Mapping[str, Any], corrected: object, problem: str | None
+    ) -> None:
         sources = audit.get("sources")
+        confidence = fit(audit.get("confidence"), Kind.DECIMAL)[0]
+        code = None
+        if self._reviewer is not None:
+            self._values.append((trail, confidence, value is None, problem is not None))
+            code = self._reviewer.judge(trail, confidence, value is None, problem is not None)
         row = (
             *_place(trail, self._plan.depth),
             text_of(value),
-            fit(audit.get("confidence"), Kind.DECIMAL)[0],
+            text_of(corrected),
+            confidence,
             text_of(audit.get("reasoning")),
             None if sources is None else json_of(sources),
+            code,
         )
         self.rows.append((self._plan.fields, row))
 
     def _report(self, trail: Trail, problem: str) -> None:
-        steps = (f".{step}" if isinstance(step, str) else f"[{step}]" for step in trail)
-        self.problems.append({"field": "".join(steps).removeprefix("."), "problem": problem})
+        self.problems.append({"field": _spell(trail), "problem": problem})
 
 
-def _follow(path: Path, record: object) -> tuple[Path, object]:
-    """Follow a path as far as it leads: how far that is, and the value there."""
-    for depth, key in enumerate(path):
-        if not isinstance(record, dict) or key not in record:
-            return path[:depth], record
-        record = record[key]
-    return path, record
+def _spell(trail: Trail) -> str:
+    """A trail as people read it: ``lines.line_items[2].total``."""
+    return "".join(f".{step}" if isinstance(step, str) else f"[{step}]" for step in trail).removeprefix(".")
 
 
 @lru_cache(maxsize=16_384)
 def _place(trail: Trail, depth: int) -> Row:
     """Group, field and indexes of a value, as `t__fields` has them. Most documents have the same trails."""
     group, *names = [step for step in trail if isinstance(step, str)] or [""]
-    indexes = _indexes(trail)
+    # Below what the template knows there may be more lists than the tables have indexes for.
+    indexes = _indexes(trail)[:depth]
     return (storable(group), storable(".".join(names)), *(None,) * (depth - len(indexes)), *indexes)
 
 
 def _indexes(trail: Trail) -> tuple[int, ...]:
     return tuple(step for step in trail if isinstance(step, int))
-
-
-def _audit_of(trail: Trail, audit: object) -> Mapping[str, Any]:
-    """
-    What the server said about a value: the entry nearest to it that says anything.
-
-    How the items of a list are audited is not documented. Wherever the audit follows the shape of the data, the
-    item's own entry is found; else the one of its list stands for it.
-    """
-    nearest: Mapping[str, Any] = {}
-    for depth, step in enumerate(trail):
-        if isinstance(step, int):
-            if isinstance(audit, list):
-                audit = audit[step] if step < len(audit) else None
-        elif isinstance(audit, dict):
-            audit = audit.get(step)
-        else:
-            break
-        # The first step is the group, which has no entry of its own.
-        if depth and isinstance(audit, dict) and not _AUDIT_KEYS.isdisjoint(audit):
-            nearest = audit
-    return nearest

@@ -4,7 +4,8 @@ Which tables and columns a template's results land in. Decided by the schema alo
 For a target ``t`` there are
 
 - ``t``: one row per document, a column ``<group>__<field>`` per value; objects are flattened the same way,
-- ``t__<group>__<list>``: one row per list item; a list inside an item has its own table, one name longer,
+- ``t__<group>__<list>``: one row per list item; a list inside an item has its own table, one name longer; a group that
+  iterates on a list is one itself,
 - ``t__fields``: one row per extracted value, with confidence, reasoning and sources,
 - ``t__documents``: one row per document ever given, the failed ones included.
 
@@ -13,21 +14,16 @@ Columns that start with ``_`` are ours, all others come from the template.
 
 from __future__ import annotations
 
-import hashlib
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from raydocs_provider.api.schema import ARRAY, OBJECT, ExtractionSchema, Field
-from raydocs_provider.exceptions import RaydocsInputError
+from raydocs_provider.api.schema import ARRAY, OBJECT, ExtractionSchema, Field, Group
+from raydocs_provider.landing.names import SEPARATOR, Path, assign_names, parse_table_name, shorten
 
-# PostgreSQL cuts longer names off in silence; the other engines allow as much or more.
-MAX_NAME_BYTES = 63
-SEPARATOR = "__"
-
-Path = tuple[str, ...]
+if TYPE_CHECKING:
+    from raydocs_provider.landing.column_types import Reading
 
 
 class Kind(StrEnum):
@@ -37,6 +33,7 @@ class Kind(StrEnum):
     DECIMAL = "decimal"
     INTEGER = "integer"
     BOOLEAN = "boolean"
+    DATE = "date"
     TIMESTAMP = "timestamp"
     JSON = "json"
 
@@ -55,18 +52,47 @@ class Column:
     """
     A column.
 
-    :param path: where its value is, from the document's data or from the list item; empty for columns of ours and
-        for the ``value`` of a list of scalars.
+    :param path: where its value is, from the document's data or from the list item; empty for the ``value`` of a list
+        of scalars, None for columns of ours.
+    :param formats: how a text is read, where ``column_types`` has set the kind; None where the template has.
+    :param room: what the column takes, where it existed before with another type than its kind has.
+    :param landed: False where the schema contract leaves the column out: its values are in ``t__fields`` alone.
     """
 
     name: str
     kind: Kind
-    path: Path = ()
+    path: Path | None = None
+    formats: tuple[str, ...] | None = None
+    room: Room | None = None
+    landed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """
+    What an existing column of another type takes. What it does not take lands as NULL, and `_meta` says why.
+
+    :param type: of the column, as the engine spells it.
+    :param kind: as which its values are read; None: none fits.
+    :param precision: digits of a number in all, and ``scale`` those of them after the point.
+    :param limit: the largest integer.
+    :param length: characters of a text.
+    """
+
+    type: str
+    kind: Kind | None
+    precision: int | None = None
+    scale: int | None = None
+    limit: int | None = None
+    length: int | None = None
 
 
 KEY = Column("_document_key", Kind.TEXT)
 STATE = Column("state", Kind.TEXT)
+ATTEMPTS = Column("attempts", Kind.INTEGER)
 META = Column("_meta", Kind.JSON)
+REVIEW_STATUS = Column("_review_status", Kind.TEXT)
+EXTRACTED_AT = Column("_extracted_at", Kind.TIMESTAMP)
 
 # On every table, the same for every row of a document.
 AUDIT = (
@@ -77,7 +103,7 @@ AUDIT = (
     Column("_document_sha256", Kind.TEXT),
     Column("_template_id", Kind.TEXT),
     Column("_template_hash", Kind.TEXT),
-    Column("_extracted_at", Kind.TIMESTAMP),
+    EXTRACTED_AT,
     Column("_loaded_at", Kind.TIMESTAMP),
     Column("_dag_id", Kind.TEXT),
     Column("_run_id", Kind.TEXT),
@@ -108,7 +134,7 @@ class Table:
     @property
     def key_index(self) -> str:
         """What an index on the key is called: like no table of a plan, none of whose suffixes starts with ``_``."""
-        return _shorten(f"{self.name[-1]}{SEPARATOR}{KEY.name}")
+        return shorten(f"{self.name[-1]}{SEPARATOR}{KEY.name}")
 
     def __str__(self) -> str:
         return ".".join(self.name)
@@ -123,6 +149,7 @@ class Records:
     :param depth: how many lists the record is inside of.
     :param values: the columns that are filled from the record, in the order of the table.
     :param lists: the lists inside the record.
+    :param landed: False where the schema contract leaves the table out.
     """
 
     table: Table
@@ -130,6 +157,7 @@ class Records:
     depth: int
     values: tuple[Column, ...]
     lists: tuple[Records, ...]
+    landed: bool = True
 
     def walk(self) -> Iterator[Records]:
         """The records of this kind and all kinds inside."""
@@ -147,34 +175,41 @@ class LandingPlan:
     :param records: the table ``t`` and the lists below it.
     :param fields: ``t__fields``.
     :param depth: how many lists deep the innermost list is.
+    :param review: the name of a view, ``t__review``.
     """
 
     documents: Table
     records: Records
     fields: Table
     depth: int
+    review: Table
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """Every table, in the order they are written: the ledger last."""
-        return (*(records.table for records in self.records.walk()), self.fields, self.documents)
+        """Every table there is to be, in the order they are written: the ledger last."""
+        landed = (records.table for records in self.records.walk() if records.landed)
+        return (*landed, self.fields, self.documents)
 
 
-def plan_tables(schema: ExtractionSchema, table: str) -> LandingPlan:
+def plan_tables(
+    schema: ExtractionSchema, table: str, column_types: Mapping[Path, Reading] | None = None
+) -> LandingPlan:
     """
     Plan the tables for the results of a template.
 
     :param schema: what the template extracts.
+    :param column_types: what `parse_column_types` made of the types that the author of the Dag gives; default: those
+        of the template alone.
     :param table: the target, ``table``, ``schema.table`` or ``database.schema.table``. Used exactly as written
         (names are quoted, so ``Invoices`` and ``invoices`` may be two tables); only the last part gets suffixes.
     :raises RaydocsInputError: ``table`` is not such a name.
     """
     *parents, base = parse_table_name(table)
-    fields = tuple(field for group in schema.groups for field in _below_group(group.name, group.fields))
+    fields = tuple(field for group in schema.groups for field in _below_group(group))
     lists = list(_list_paths(fields, ()))
-    suffixes = _assign_names(lists, taken={"fields", "documents"})
-    names = {path: (*parents, _shorten(f"{base}{SEPARATOR}{suffixes[path]}")) for path in lists}
-    records = _plan_records(fields, (), (), (*parents, base), names)
+    suffixes = assign_names(lists, taken={"fields", "documents", "review"})
+    names = {path: (*parents, shorten(f"{base}{SEPARATOR}{suffixes[path]}")) for path in lists}
+    records = _plan_records(fields, (), (), (*parents, base), names, column_types or {})
     depth = max(inner.depth for inner in records.walk())
 
     own_fields = (
@@ -182,15 +217,18 @@ def plan_tables(schema: ExtractionSchema, table: str) -> LandingPlan:
         Column("field_name", Kind.TEXT),
         *index_columns(depth),
         Column("value", Kind.TEXT),
+        Column("corrected_value", Kind.TEXT),
         Column("confidence", Kind.DECIMAL),
         Column("reasoning", Kind.TEXT),
         Column("sources", Kind.JSON),
+        Column("review_code", Kind.TEXT),
     )
     return LandingPlan(
         documents=plan_documents(table),
         records=records,
-        fields=Table((*parents, _shorten(f"{base}{SEPARATOR}fields")), own_fields),
+        fields=Table((*parents, shorten(f"{base}{SEPARATOR}fields")), own_fields),
         depth=depth,
+        review=Table((*parents, shorten(f"{base}{SEPARATOR}review")), ()),
     )
 
 
@@ -202,28 +240,17 @@ def plan_documents(table: str) -> Table:
     :raises RaydocsInputError: ``table`` is not such a name.
     """
     *parents, base = parse_table_name(table)
-    own = (STATE, *(Column(name, Kind.TEXT) for name in ("stage", "code", "reason", "filename")))
-    return Table((*parents, _shorten(f"{base}{SEPARATOR}documents")), own)
-
-
-def parse_table_name(table: str) -> tuple[str, ...]:
-    """
-    Split a target at its dots.
-
-    :raises RaydocsInputError: more than three parts, a part that is empty or too long, surrounding blanks, control
-        characters.
-    """
-    parts = tuple(table.split("."))
-    if len(parts) > 3:
-        raise RaydocsInputError(f"table={table!r} has {len(parts)} parts; at most database.schema.table is possible.")
-    for part in parts:
-        if not part or part != part.strip():
-            raise RaydocsInputError(f"table={table!r} has a part that is empty or starts or ends with a blank.")
-        if any(unicodedata.category(character) in ("Cc", "Cs") for character in part):
-            raise RaydocsInputError(f"table={table!r} has a control character in it.")
-        if len(part.encode()) > MAX_NAME_BYTES:
-            raise RaydocsInputError(f"table={table!r} has a part of more than {MAX_NAME_BYTES} bytes.")
-    return parts
+    own = (
+        STATE,
+        *(Column(name, Kind.TEXT) for name in ("stage", "code", "reason", "filename")),
+        ATTEMPTS,
+        Column("submitted_at", Kind.TIMESTAMP),
+        Column("review_status", Kind.TEXT),
+        Column("review_codes", Kind.JSON),
+        Column("reviewed_by", Kind.TEXT),
+        Column("reviewed_at", Kind.TIMESTAMP),
+    )
+    return Table((*parents, shorten(f"{base}{SEPARATOR}documents")), own)
 
 
 def index_columns(depth: int) -> tuple[Column, ...]:
@@ -237,9 +264,12 @@ def index_columns(depth: int) -> tuple[Column, ...]:
     return tuple(Column(name, Kind.INTEGER) for name in reversed(names))
 
 
-def _below_group(group: str, fields: Iterable[Field]) -> Iterator[tuple[Path, Field]]:
-    for field in fields:
-        yield from _flatten((group, field.name), field)
+def _below_group(group: Group) -> Iterator[tuple[Path, Field]]:
+    if group.iterates:
+        yield (group.name,), Field(group.name, ARRAY, items=Field("", OBJECT, group.fields))
+        return
+    for field in group.fields:
+        yield from _flatten((group.name, field.name), field)
 
 
 def _flatten(path: Path, field: Field) -> Iterator[tuple[Path, Field]]:
@@ -269,72 +299,25 @@ def _plan_records(
     path: Path,
     name: tuple[str, ...],
     names: dict[Path, tuple[str, ...]],
+    column_types: Mapping[Path, Reading],
     depth: int = 0,
 ) -> Records:
+    whole = above + path
     lists = tuple(
-        _plan_records(_items(field), above + path, inner, names[above + path + inner], names, depth + 1)
+        _plan_records(_items(field), whole, inner, names[whole + inner], names, column_types, depth + 1)
         for inner, field in fields
         if field.type == ARRAY and inner
     )
     scalars = {inner: field for inner, field in fields if field.type != ARRAY or not inner}
-    columns = _assign_names(scalars)
-    values = tuple(Column(columns[inner], _KINDS.get(field.type, Kind.TEXT), inner) for inner, field in scalars.items())
-    own = (*index_columns(depth), *values) if depth else (*values, META)
+    columns = assign_names(scalars)
+    values = tuple(
+        _plan_value(columns[inner], inner, field, column_types.get(whole + inner)) for inner, field in scalars.items()
+    )
+    own = (*index_columns(depth), *values) if depth else (*values, META, REVIEW_STATUS)
     return Records(Table(name, own), path, depth, values, lists)
 
 
-def _assign_names(paths: Iterable[Path], taken: Iterable[str] = ()) -> dict[Path, str]:
-    """
-    One identifier per path: no two alike, whatever the order of the paths.
-
-    Paths that normalise alike: the one already written that way keeps the name, else the first in code point order;
-    the others get a hash of what they are really called.
-    """
-    assigned: dict[Path, str] = {}
-    used = set(taken)
-    late: list[Path] = []
-    for path in sorted(paths, key=lambda path: (SEPARATOR.join(path) != _normalise(path), path)):
-        name = _shorten(_normalise(path))
-        if name in used:
-            late.append(path)
-        else:
-            assigned[path] = name
-            used.add(name)
-    for path in late:
-        name = next(name for length in range(8, 65) if (name := _hashed(path, length)) not in used)
-        assigned[path] = name
-        used.add(name)
-    return assigned
-
-
-def _normalise(path: Path) -> str:
-    """Lower case, runs of anything but letters and digits as ``_``, accents dropped, parts joined by ``__``."""
-    return SEPARATOR.join(_normalise_part(part) for part in path) or "value"
-
-
-def _normalise_part(part: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", part).casefold())
-    bare = "".join(character for character in decomposed if not unicodedata.combining(character))
-    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFC", bare))
-    return "_".join(words) or "x"
-
-
-def _hashed(path: Path, length: int) -> str:
-    digest = _digest("\0".join(path))[:length]
-    # Room for the longest form of the name: what is cut off is in the hash.
-    return f"{_cut(_normalise(path), MAX_NAME_BYTES - length - 1)}_{digest}"
-
-
-def _shorten(name: str) -> str:
-    """The name if it is short enough, else as much of it as fits before a hash of all of it."""
-    if len(name.encode()) <= MAX_NAME_BYTES:
-        return name
-    return f"{_cut(name, MAX_NAME_BYTES - 9)}_{_digest(name)[:8]}"
-
-
-def _cut(name: str, size: int) -> str:
-    return name.encode()[:size].decode(errors="ignore")
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def _plan_value(name: str, path: Path, field: Field, reading: Reading | None) -> Column:
+    if reading is None:
+        return Column(name, _KINDS.get(field.type, Kind.TEXT), path)
+    return Column(name, reading.kind, path, reading.formats)

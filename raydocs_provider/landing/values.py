@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from decimal import Context, Decimal
+from functools import partial
 
-from raydocs_provider.landing.tables import Kind
+from raydocs_provider.landing.reading import read_boolean, read_date, read_decimal, read_timestamp
+from raydocs_provider.landing.tables import Column, Kind, Room
 
-Cell = str | int | Decimal | bool | datetime | None
+Cell = str | int | Decimal | bool | date | datetime | None
+#: The cell of a value, and what is wrong with the value or None.
+Fitted = tuple[Cell, str | None]
 
 # DECIMAL(38,9), the widest that PostgreSQL, DuckDB, Snowflake, Databricks and MySQL can all hold.
+DECIMAL_PRECISION = 38
 DECIMAL_SCALE = 9
-_MAX_ADJUSTED = 38 - DECIMAL_SCALE - 1
+_MAX_ADJUSTED = DECIMAL_PRECISION - DECIMAL_SCALE - 1
 _QUANTUM = Decimal(1).scaleb(-DECIMAL_SCALE)
 _EXACT = Context(prec=60)
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,6})?", re.ASCII)
-_MAX_INTEGER = 2**63 - 1
+MAX_INTEGER = 2**63 - 1
 _MAX_JSON_DEPTH = 100
 # Beyond what a double holds, engines refuse the number and with it the load.
 _MAX_JSON_EXPONENT = 300
@@ -27,7 +32,22 @@ _MAX_JSON_EXPONENT = 300
 UNSTORABLE = "held characters that cannot be stored"
 
 
-def fit(value: object, kind: Kind) -> tuple[Cell, str | None]:
+def fitter_of(column: Column) -> Callable[[object], Fitted]:
+    """
+    What makes cells of the values of a column.
+
+    :param column: of the template. Its values are fitted into its kind, read by its formats if it has any, and then
+        into the room it has.
+    """
+    kind, formats, room = column.kind, column.formats, column.room
+    if formats is not None:
+        fit_value: Callable[[object], Fitted] = partial(_read, kind=kind, formats=formats)
+    else:
+        fit_value = _FITTERS[kind]
+    return fit_value if room is None else partial(_fit_into, fit_value=fit_value, room=room)
+
+
+def fit(value: object, kind: Kind) -> Fitted:
     """
     Make a cell of a value.
 
@@ -36,22 +56,33 @@ def fit(value: object, kind: Kind) -> tuple[Cell, str | None]:
     :return: the cell, and what is wrong with the value or None. The cell is empty where the value does not fit; it is
         not where the value fits after a change that loses something (rounding, replaced characters).
     """
-    if value is None:
-        return None, None
-    match kind:
-        case Kind.DECIMAL:
-            return _fit_decimal(value)
-        case Kind.INTEGER:
-            return _fit_integer(value)
-        case Kind.BOOLEAN:
-            return _fit_boolean(value)
-        case Kind.JSON:
-            return json_of(value), None
-        case Kind.TEXT if isinstance(value, Mapping | list):
-            return text_of(value), "not a text"
-        case _:
-            text = text_of(value)
-            return text, UNSTORABLE if isinstance(value, str) and text != value else None
+    return _FITTERS[kind](value)
+
+
+def _fit_into(value: object, fit_value: Callable[[object], Fitted], room: Room) -> Fitted:
+    """Fit a value into a column that has less room, or another type, than it should."""
+    cell, problem = fit_value(value)
+    if cell is None:
+        return None, problem
+    if room.kind is None:
+        return None, f"the column is {room.type}"
+    if room.kind is Kind.INTEGER and isinstance(cell, Decimal):
+        cell, misfit = _fit_integer(cell)
+        problem = misfit or problem
+    too_much = (
+        (room.length is not None and len(text_of_cell(cell) or "") > room.length)
+        or (room.limit is not None and isinstance(cell, int) and abs(cell) > room.limit)
+        or (room.precision is not None and isinstance(cell, int | Decimal) and not _has_room(Decimal(cell), room))
+    )
+    return (None, f"no room in {room.type}") if too_much else (cell, problem)
+
+
+def _has_room(number: Decimal, room: Room) -> bool:
+    scale = room.scale or 0
+    exponent = number.normalize(_EXACT).as_tuple().exponent
+    return not number or (
+        number.adjusted() < (room.precision or 0) - scale and isinstance(exponent, int) and exponent >= -scale
+    )
 
 
 def text_of(value: object) -> str | None:
@@ -64,7 +95,7 @@ def text_of(value: object) -> str | None:
         return "true" if value else "false"
     if isinstance(value, int):
         # str() of an int refuses more than 4,300 digits.
-        return str(value) if abs(value) <= _MAX_INTEGER else format(Decimal(value), "f")
+        return str(value) if abs(value) <= MAX_INTEGER else format(Decimal(value), "f")
     if isinstance(value, float | Decimal):
         return str(value)
     return json_of(value)
@@ -116,6 +147,19 @@ def moment_of(text: str | None) -> datetime | None:
         return None
 
 
+def text_of_cell(cell: Cell) -> str | None:
+    """The cell as every engine reads it back from text. Times are in UTC and do not say so."""
+    if cell is None or isinstance(cell, str):
+        return cell
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, Decimal):
+        return format(cell, "f")
+    if isinstance(cell, datetime):
+        return cell.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+    return str(cell)
+
+
 def _decimal(value: object) -> Decimal | None:
     """The number as it is written; None for what is no finite number. A bool is not a number, a numeric string is."""
     match value:
@@ -133,7 +177,20 @@ def _decimal(value: object) -> Decimal | None:
             return None
 
 
+def _fit_text(value: object) -> Fitted:
+    text = text_of(value)
+    if isinstance(value, str):
+        return text, UNSTORABLE if text != value else None
+    return text, "not a text" if isinstance(value, Mapping | list) else None
+
+
+def _fit_json(value: object) -> Fitted:
+    return None if value is None else json_of(value), None
+
+
 def _fit_decimal(value: object) -> tuple[Decimal | None, str | None]:
+    if value is None:
+        return None, None
     number = _decimal(value)
     if number is None:
         return None, "not a number"
@@ -151,6 +208,8 @@ def _fit_decimal(value: object) -> tuple[Decimal | None, str | None]:
 
 
 def _fit_integer(value: object) -> tuple[int | None, str | None]:
+    if value is None:
+        return None, None
     number = _decimal(value)
     if number is None:
         return None, "not a number"
@@ -159,13 +218,48 @@ def _fit_integer(value: object) -> tuple[int | None, str | None]:
     whole = int(number)
     if whole != number:
         return None, "not an integer"
-    if abs(whole) > _MAX_INTEGER:
+    if abs(whole) > MAX_INTEGER:
         return None, "too large a number"
     return whole, None
 
 
 def _fit_boolean(value: object) -> tuple[bool | None, str | None]:
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return value, None
     word = value.strip().lower() if isinstance(value, str) else ""
     return {"true": (True, None), "false": (False, None)}.get(word, (None, "not a boolean"))
+
+
+def _fit_date(value: object) -> Fitted:
+    return read_date(value, ())
+
+
+def _fit_timestamp(value: object) -> Fitted:
+    return read_timestamp(value, ())
+
+
+def _read(value: object, kind: Kind, formats: tuple[str, ...]) -> Fitted:
+    """Read a value as ``column_types`` says, then as the kind takes it."""
+    match kind:
+        case Kind.DECIMAL | Kind.INTEGER:
+            number, problem = read_decimal(value, formats)
+            return (None, problem) if number is None else _FITTERS[kind](number)
+        case Kind.BOOLEAN:
+            return read_boolean(value, formats)
+        case Kind.DATE:
+            return read_date(value, formats)
+        case Kind.TIMESTAMP:
+            return read_timestamp(value, formats)
+        case _:
+            return _FITTERS[kind](value)
+
+
+_FITTERS: Mapping[Kind, Callable[[object], Fitted]] = {
+    Kind.TEXT: _fit_text,
+    Kind.DECIMAL: _fit_decimal,
+    Kind.INTEGER: _fit_integer,
+    Kind.BOOLEAN: _fit_boolean,
+    Kind.DATE: _fit_date,
+    Kind.TIMESTAMP: _fit_timestamp,
+    Kind.JSON: _fit_json,
+}

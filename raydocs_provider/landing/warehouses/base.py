@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 
 from raydocs_provider.landing.contract import Holdings
-from raydocs_provider.landing.rows import Row
-from raydocs_provider.landing.tables import Column, Kind, Table
+from raydocs_provider.landing.tables import AUDIT, KEY, Column, Kind, LandingPlan, Table
 from raydocs_provider.landing.values import Cell
 
 
@@ -21,7 +18,7 @@ class Warehouse(ABC):
     One engine behind the user's own Airflow connection.
 
     Rows are encoded into files first, without a connection. Everything else happens in one `transaction` (or, for
-    looking only, in `reading`), whose cursor is handed to all other methods. Tables are given by their quoted names.
+    looking only, in `reading`), whose cursor is handed to all other methods.
 
     :param hook: an Airflow ``DbApiHook``; asked for a connection once per transaction.
     """
@@ -30,26 +27,38 @@ class Warehouse(ABC):
     types: ClassVar[Mapping[Kind, str]]
     #: Which kinds the columns of a table that exists hold as they are, by type.
     holdings: ClassVar[Holdings]
-    #: Follows the columns of CREATE TEMP TABLE.
-    temporary_suffix: ClassVar[str] = ""
     #: Top-level modules whose exceptions are the engine's.
     modules: ClassVar[tuple[str, ...]]
+    #: Between two cells of an encoded row.
+    separator: ClassVar[str] = "\t"
+    #: How many documents one statement is about. Their keys are literals of 64 characters.
+    portion: ClassVar[int] = 5_000
 
     def __init__(self, hook: Any) -> None:
         self._hook = hook
 
     @contextmanager
-    def transaction(self) -> Iterator[Any]:
-        """Connect, begin, and commit at the end. On any error the connection is closed, which undoes everything."""
-        with closing(self._hook.get_conn()) as connection:
-            yield self.begin(connection)
+    def transaction(self, target: Table) -> Iterator[Any]:
+        """
+        Connect, keep other loads into the target out, begin, and commit at the end.
+
+        On any error the connection is closed, which undoes everything but the DDL of an engine that commits it.
+        """
+        with closing(self.connect()) as connection:
+            cursor = self.begin(connection)
+            self.lock(cursor, target)
+            yield cursor
             connection.commit()
 
     @contextmanager
     def reading(self) -> Iterator[Any]:
         """Connect for queries alone. Nothing is committed, and no writer has to wait."""
-        with closing(self._hook.get_conn()) as connection:
+        with closing(self.connect()) as connection:
             yield self.open_cursor(connection)
+
+    def connect(self) -> Any:
+        """A connection of the hook's."""
+        return self._hook.get_conn()
 
     def open_cursor(self, connection: Any) -> Any:
         """A cursor, after what the engine needs on every connection."""
@@ -57,24 +66,31 @@ class Warehouse(ABC):
 
     @abstractmethod
     def begin(self, connection: Any) -> Any:
-        """Begin a transaction that also covers DDL, and return its cursor."""
+        """Begin a transaction, which covers DDL where the engine can, and return its cursor."""
+
+    def lock(self, cursor: Any, target: Table) -> None:  # noqa: B027, most engines need none
+        """Make other loads into the target wait for the end of this transaction, where the engine does not."""
 
     @abstractmethod
-    def encode(self, row: Row) -> str:
-        """A row as text for `copy`, with the newline that ends it."""
+    def column_types(self, cursor: Any, table: Table) -> Mapping[str, str]:
+        """The type of each column of a table, as the engine spells it, by the column's name; none if it is missing."""
 
     @abstractmethod
-    def copy(self, cursor: Any, table: str, columns: Sequence[Column], file: Path) -> None:
+    def encode(self, cells: Sequence[Cell]) -> str:
+        """Cells as text for `copy`. Encoded cells joined by `separator` are the encoding of them all."""
+
+    def line(self, encoded: str) -> str:
+        """A whole encoded row as it stands in the file."""
+        return encoded + "\n"
+
+    @abstractmethod
+    def copy(self, cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:
         """
         Load encoded rows in bulk.
 
         :param columns: of the table, in the order of the cells.
         :param file: the encoded rows, in UTF-8.
         """
-
-    @abstractmethod
-    def column_types(self, cursor: Any, table: Table) -> Mapping[str, str]:
-        """The type of each column of an existing table, as the engine spells it, by the column's name."""
 
     @abstractmethod
     def hint(self, error: BaseException) -> str:
@@ -84,25 +100,85 @@ class Warehouse(ABC):
     def is_missing(self, error: BaseException) -> bool:
         """Whether a query failed because its table, or the schema of it, does not exist."""
 
+    def quote(self, name: str) -> str:
+        """An identifier as standard SQL takes it, whatever is in it."""
+        return '"' + name.replace('"', '""') + '"'
+
+    def quote_table(self, table: Table) -> str:
+        """The name of a table with each of its parts quoted."""
+        return ".".join(self.quote(part) for part in table.name)
+
     def fetch(self, cursor: Any, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """The rows of a query, as tuples whatever the extras of the connection make of them."""
         cursor.execute(sql, parameters)
         return [tuple(row.values() if isinstance(row, Mapping) else row) for row in cursor.fetchall()]
 
-    def execute(self, cursor: Any, sql: str) -> int:
-        """Execute a statement; for INSERT and DELETE the number of rows."""
+    def execute(self, cursor: Any, sql: str) -> None:
+        """Execute a statement that has no parameters and of whose result nothing is needed."""
         cursor.execute(sql)
-        return int(cursor.rowcount)
 
-    def lock(self, cursor: Any, table: str) -> None:  # noqa: B027, most engines need none
-        """Make other loads into the table wait for the end of this transaction, where the engine does not."""
+    def create_table(self, cursor: Any, table: Table) -> None:
+        """Create a table. Another load may have been faster where `lock` keeps nobody out."""
+        self.execute(
+            cursor, f"CREATE TABLE IF NOT EXISTS {self.quote_table(table)} ({self._definitions(table.columns)})"
+        )
 
-    def exists(self, cursor: Any, table: str) -> bool:
-        """Whether the table is known to exist; False where it does no harm to try and create it."""
-        return False
+    def add_columns(self, cursor: Any, table: Table, columns: Sequence[Column]) -> None:
+        """Add columns to a table that exists."""
+        for column in columns:
+            self.execute(cursor, f"ALTER TABLE {self.quote_table(table)} ADD COLUMN {self._definitions([column])}")
 
     def index_key(self, cursor: Any, table: Table) -> None:  # noqa: B027, some are faster without
-        """Index a table by document key, if that was not done, where it saves a load from reading all of the table."""
+        """Index a table that was just created by document key, where it saves later loads from reading all of it."""
+
+    def create_review(self, cursor: Any, view: Table, plan: LandingPlan) -> None:
+        """Create the view of what a person should look at, unless there is one."""
+        self.execute(cursor, f"CREATE VIEW {self.quote_table(view)} AS {self.select_review(plan)}")
+
+    def delete(self, cursor: Any, table: Table, keys: Sequence[str]) -> None:
+        """
+        Delete the rows of documents.
+
+        :param keys: at most `portion`.
+        """
+        self.execute(cursor, f"DELETE FROM {self.quote_table(table)} WHERE {self._among(keys)}")  # noqa: S608
+
+    def read_documents(
+        self, cursor: Any, table: Table, columns: Sequence[str], keys: Sequence[str]
+    ) -> list[tuple[Any, ...]]:
+        """
+        Document key and some columns of the rows of documents.
+
+        :param keys: at most `portion`.
+        """
+        names = ", ".join(map(self.quote, (KEY.name, *columns)))
+        return self.fetch(cursor, f"SELECT {names} FROM {self.quote_table(table)} WHERE {self._among(keys)}")  # noqa: S608
+
+    def count_attempts(self, cursor: Any, table: Table, attempts: int, keys: Sequence[str]) -> None:
+        """
+        Write down how often documents were submitted.
+
+        :param keys: at most `portion`.
+        """
+        self.execute(
+            cursor,
+            f"UPDATE {self.quote_table(table)} SET {self.quote('attempts')} = {attempts:d} WHERE {self._among(keys)}",  # noqa: S608
+        )
+
+    def select_review(self, plan: LandingPlan) -> str:
+        """What the view selects: of each document to review, its values in question, and no value if there is none."""
+        documents, fields = plan.documents, plan.fields
+        ours = [column.name for column in fields.own]
+        of_document = ["filename", "review_codes", "_source_uri", "_session_id", "_extracted_at", "_loaded_at"]
+        columns = ", ".join(
+            [f"d.{self.quote(name)}" for name in (KEY.name, *of_document)] + [f"f.{self.quote(name)}" for name in ours]
+        )
+        key = self.quote(KEY.name)
+        return (
+            f"SELECT {columns} FROM {self.quote_table(documents)} d LEFT JOIN {self.quote_table(fields)} f "  # noqa: S608
+            f"ON f.{key} = d.{key} AND f.{self.quote('review_code')} IS NOT NULL "
+            f"WHERE d.{self.quote('review_status')} = 'review'"
+        )
 
     def explain(self, error: BaseException) -> str | None:
         """What may be said about an error; None if it is not the engine's."""
@@ -110,25 +186,15 @@ class Warehouse(ABC):
             return None
         return " ".join(filter(None, (type(error).__name__, self.hint(error))))
 
+    def _among(self, keys: Iterable[str]) -> str:
+        """Keys are hex and need no quoting. As literals they go to every engine alike, however many there are."""
+        separator = "', '"
+        return f"{self.quote(KEY.name)} IN ('{separator.join(keys)}')"
 
-def quote(name: str) -> str:
-    """An identifier as standard SQL takes it, whatever is in it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def quote_table(table: Table) -> str:
-    """The name of a table with each of its parts quoted."""
-    return ".".join(quote(part) for part in table.name)
+    def _definitions(self, columns: Iterable[Column]) -> str:
+        return ", ".join(f"{self.quote(column.name)} {self.types[column.kind]}" for column in columns)
 
 
-def text_of_cell(cell: Cell) -> str | None:
-    """The cell as every engine reads it back from text. Times are in UTC and do not say so."""
-    if cell is None or isinstance(cell, str):
-        return cell
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, Decimal):
-        return format(cell, "f")
-    if isinstance(cell, datetime):
-        return cell.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
-    return str(cell)
+def copied_columns(table: Table) -> tuple[Column, ...]:
+    """The columns of a table in the order of an encoded row: its own, then those that all tables have."""
+    return (*table.own, *AUDIT)

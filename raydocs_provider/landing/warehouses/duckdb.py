@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from raydocs_provider.exceptions import RaydocsInputError
-from raydocs_provider.landing.contract import BOOLEANS, EVERYTHING, INTEGERS, JSON, NUMBERS, TIMES
-from raydocs_provider.landing.rows import Row
+from raydocs_provider.landing.contract import BOOLEANS, DATES, EVERYTHING, INTEGERS, JSON, NUMBERS, TIMES, integers_of
 from raydocs_provider.landing.tables import Column, Kind, Table
-from raydocs_provider.landing.warehouses.base import Warehouse, quote_table, text_of_cell
+from raydocs_provider.landing.values import Cell
+from raydocs_provider.landing.warehouses.base import Warehouse
+from raydocs_provider.landing.warehouses.encoding import encode_csv
 
 # The longest row that can be loaded. Memory is taken for what a row needs, not for this.
 _MAX_LINE_BYTES = 512 * 1024 * 1024
 
 _HINTS = {
     "CatalogException": "(the schema has to exist before the load; is it spelt right?)",
-    "ConversionException": "(a number is too large for the type of an existing column)",
     "PermissionException": "(the connection's settings must let DuckDB read local files)",
 }
 
@@ -30,20 +30,25 @@ class DuckDBWarehouse(Warehouse):
         Kind.DECIMAL: "DECIMAL(38,9)",
         Kind.INTEGER: "BIGINT",
         Kind.BOOLEAN: "BOOLEAN",
+        Kind.DATE: "DATE",
         Kind.TIMESTAMP: "TIMESTAMP",
         Kind.JSON: "JSON",
     }
     # Not TIMESTAMP WITH TIME ZONE, which would take our UTC for the session's own zone.
     holdings: ClassVar = {
         r"VARCHAR": EVERYTHING,
-        r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER": INTEGERS,
-        r"DECIMAL\(\d+,(9|\d\d)\)": NUMBERS,
-        r"DECIMAL\(\d+,\d\)": INTEGERS,
+        r"TINYINT": integers_of(8),
+        r"SMALLINT": integers_of(16),
+        r"INTEGER": integers_of(32),
+        r"BIGINT|HUGEINT": INTEGERS,
+        r"DECIMAL\((?P<precision>\d+),(?P<scale>\d+)\)": NUMBERS,
         r"BOOLEAN": BOOLEANS,
+        r"DATE": DATES,
         r"JSON": JSON,
         r"TIMESTAMP": TIMES,
     }
     modules: ClassVar = ("duckdb", "_duckdb")
+    separator: ClassVar = ","
 
     def open_cursor(self, connection: Any) -> Any:
         """
@@ -60,27 +65,42 @@ class DuckDBWarehouse(Warehouse):
         """Leave autocommit."""
         return self.open_cursor(connection).begin()
 
-    def execute(self, cursor: Any, sql: str) -> int:
-        """DuckDB answers INSERT and DELETE with a row that holds the count, and has no ``rowcount``."""
-        row = cursor.execute(sql).fetchone()
-        return int(row[0]) if row else 0
+    def encode(self, cells: Sequence[Cell]) -> str:
+        """CSV: the quickest of what DuckDB reads and Python writes without another library."""
+        return encode_csv(cells)
 
-    def encode(self, row: Row) -> str:
-        """CSV in which an empty cell is NULL and every other is quoted."""
-        return ",".join([_quoted(text_of_cell(cell)) for cell in row]) + "\n"
-
-    def copy(self, cursor: Any, table: str, columns: Sequence[Column], file: Path) -> None:
-        """Scan the file with every type given, so that nothing is guessed."""
-        types = ", ".join(f"{_literal(column.name)}: '{self.types[column.kind]}'" for column in columns)
+    def copy(self, cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:
+        """Scan the file as text, so that nothing is guessed: the columns of the table say what becomes of it."""
+        names = ", ".join(self.quote(column.name) for column in columns)
+        texts = ", ".join(f"{_literal(column.name)}: 'VARCHAR'" for column in columns)
         cursor.execute(
-            f"INSERT INTO {table} SELECT * FROM read_csv({_literal(str(file))}, columns = {{{types}}}, "  # noqa: S608
+            f"INSERT INTO {self.quote_table(table)} ({names}) "  # noqa: S608
+            f"SELECT * FROM read_csv({_literal(str(file))}, columns = {{{texts}}}, "
             "auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
             f"allow_quoted_nulls = false, parallel = false, max_line_size = {_MAX_LINE_BYTES})"
         )
 
     def column_types(self, cursor: Any, table: Table) -> Mapping[str, str]:
         """Without the length of a VARCHAR, which DuckDB does not keep."""
-        return {name: type_ for name, type_, *_ in self.fetch(cursor, f"DESCRIBE {quote_table(table)}")}
+        cursor.execute("SELECT current_database(), current_schema()")
+        here = cursor.fetchone()
+        *parents, name = table.name
+        # `a.b` is the table b of the schema a, or of the database a: DuckDB looks for both.
+        places = (
+            [(*here[: 2 - len(parents)], *parents), (*parents, "main")]
+            if len(parents) == 1
+            else [(*here, *parents)[-2:]]
+        )
+        for database, schema in places:
+            columns = self.fetch(
+                cursor,
+                "SELECT column_name, data_type FROM duckdb_columns() "
+                "WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+                (database, schema, name),
+            )
+            if columns:
+                return dict(columns)
+        return {}
 
     def is_missing(self, error: BaseException) -> bool:
         """Told by the class: a table and its schema are all that a query of ours can miss in the catalog."""
@@ -89,10 +109,6 @@ class DuckDBWarehouse(Warehouse):
     def hint(self, error: BaseException) -> str:
         """DuckDB has no error codes, only classes."""
         return _HINTS.get(type(error).__name__, "")
-
-
-def _quoted(text: str | None) -> str:
-    return "" if text is None else '"' + text.replace('"', '""') + '"'
 
 
 def _literal(text: str) -> str:

@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from raydocs_provider.landing.contract import BOOLEANS, EVERYTHING, INTEGERS, JSON, NUMBERS, TIMES
-from raydocs_provider.landing.rows import Row
+from raydocs_provider.landing.contract import BOOLEANS, DATES, EVERYTHING, JSON, NUMBERS, TIMES, integers_of
 from raydocs_provider.landing.tables import KEY, Column, Kind, Table
-from raydocs_provider.landing.warehouses.base import Warehouse, quote, quote_table, text_of_cell
+from raydocs_provider.landing.values import Cell
+from raydocs_provider.landing.warehouses.base import Warehouse
+from raydocs_provider.landing.warehouses.encoding import encode_text
 
 _CHUNK_BYTES = 1 << 20
 
 _HINTS = {
     "3F000": "the schema does not exist; create it first",
-    "42501": "the connection's user needs CREATE on the schema, and SELECT, INSERT, DELETE and ownership of the tables",
-    "22001": "a text is longer than an existing column takes",
-    "22003": "a number is too large for the type of an existing column",
+    "42501": "the connection's user needs CREATE on the schema, and on its tables all rights of an owner",
     "0A000": "a table in another database, or a view, cannot be written to",
 }
 
@@ -38,20 +37,22 @@ class PostgresWarehouse(Warehouse):
         Kind.DECIMAL: "DECIMAL(38,9)",
         Kind.INTEGER: "BIGINT",
         Kind.BOOLEAN: "BOOLEAN",
+        Kind.DATE: "DATE",
         Kind.TIMESTAMP: "TIMESTAMPTZ",
         Kind.JSON: "JSONB",
     }
     # Neither CHAR(n), which pads, nor NAME, which cuts off.
     holdings: ClassVar = {
-        r"text|character varying(\(\d+\))?": EVERYTHING,
-        r"smallint|integer|bigint": INTEGERS,
-        r"numeric(\(\d+,(9|\d\d+)\))?": NUMBERS,
-        r"numeric\(\d+,\d\)": INTEGERS,
+        r"text|character varying(\((?P<length>\d+)\))?": EVERYTHING,
+        r"smallint": integers_of(16),
+        r"integer": integers_of(32),
+        r"bigint": integers_of(64),
+        r"numeric(\((?P<precision>\d+),(?P<scale>\d+)\))?": NUMBERS,
         r"boolean": BOOLEANS,
+        r"date": DATES,
         r"jsonb?": JSON,
         r"timestamp(\(6\))? with(out)? time zone": TIMES,
     }
-    temporary_suffix: ClassVar = " ON COMMIT DROP"
     modules: ClassVar = ("psycopg", "psycopg2")
 
     def begin(self, connection: Any) -> Any:
@@ -61,32 +62,29 @@ class PostgresWarehouse(Warehouse):
         cursor.execute("SET LOCAL TIME ZONE 'UTC'")
         return cursor
 
-    def lock(self, cursor: Any, table: str) -> None:
+    def lock(self, cursor: Any, target: Table) -> None:
         """Two loads at once would race for CREATE TABLE and could delete in different orders."""
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (table,))
-
-    def exists(self, cursor: Any, table: str) -> bool:
-        """CREATE TABLE IF NOT EXISTS needs CREATE on the schema even where the table exists, so look first."""
-        cursor.execute("SELECT 1 WHERE to_regclass(%s) IS NOT NULL", (table,))
-        return bool(cursor.rowcount)
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (self.quote_table(target),))
 
     def column_types(self, cursor: Any, table: Table) -> Mapping[str, str]:
         """With length and precision, for example ``numeric(18,2)``."""
-        return dict(self.fetch(cursor, _COLUMN_TYPES, (quote_table(table),)))
+        return dict(self.fetch(cursor, _COLUMN_TYPES, (self.quote_table(table),)))
 
     def index_key(self, cursor: Any, table: Table) -> None:
         """The index goes into the schema of its table."""
         cursor.execute(
-            f"CREATE INDEX IF NOT EXISTS {quote(table.key_index)} ON {quote_table(table)} ({quote(KEY.name)})"
+            f"CREATE INDEX IF NOT EXISTS {self.quote(table.key_index)} "
+            f"ON {self.quote_table(table)} ({self.quote(KEY.name)})"
         )
 
-    def encode(self, row: Row) -> str:
+    def encode(self, cells: Sequence[Cell]) -> str:
         r"""COPY's text format: before version 18 a line ``\.`` inside of a value could end a CSV."""
-        return "\t".join([_escape(text_of_cell(cell)) for cell in row]) + "\n"
+        return encode_text(cells)
 
-    def copy(self, cursor: Any, table: str, columns: Sequence[Column], file: Path) -> None:
+    def copy(self, cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:
         """Stream the file over the connection."""
-        sql = f"COPY {table} ({', '.join(quote(column.name) for column in columns)}) FROM STDIN (ENCODING 'UTF8')"
+        names = ", ".join(self.quote(column.name) for column in columns)
+        sql = f"COPY {self.quote_table(table)} ({names}) FROM STDIN (ENCODING 'UTF8')"
         with file.open("rb") as rows:
             if hasattr(cursor, "copy_expert"):  # psycopg2
                 cursor.copy_expert(sql, rows)
@@ -108,9 +106,3 @@ class PostgresWarehouse(Warehouse):
 def _sqlstate(error: BaseException) -> str:
     """As psycopg 3 or psycopg2 has it; empty where the server said nothing."""
     return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
-
-
-def _escape(text: str | None) -> str:
-    if text is None:
-        return r"\N"
-    return text.replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")

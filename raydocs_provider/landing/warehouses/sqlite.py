@@ -7,18 +7,20 @@ digits; the exact text of every value is in ``t__fields``. Times are text in UTC
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from raydocs_provider.landing.contract import EVERYTHING, NUMBERS
-from raydocs_provider.landing.rows import Row
+from raydocs_provider.landing.contract import EVERYTHING, NUMBERS, Holding
 from raydocs_provider.landing.tables import KEY, Column, Kind, Table
-from raydocs_provider.landing.warehouses.base import Warehouse, quote, text_of_cell
+from raydocs_provider.landing.values import Cell
+from raydocs_provider.landing.warehouses.base import Warehouse
+from raydocs_provider.landing.warehouses.encoding import encode_json, read_json
 
 # Numbers stay as they are; text that looks like one becomes one, which a time never does.
-_NUMERIC = NUMBERS | {Kind.BOOLEAN, Kind.TIMESTAMP}
+_NUMERIC = Holding(NUMBERS.kinds | {Kind.BOOLEAN, Kind.DATE, Kind.TIMESTAMP})
+
+_ROWS = 1_000
 
 
 class SqliteWarehouse(Warehouse):
@@ -30,6 +32,7 @@ class SqliteWarehouse(Warehouse):
         Kind.DECIMAL: "DECIMAL(38,9)",
         Kind.INTEGER: "INTEGER",
         Kind.BOOLEAN: "BOOLEAN",
+        Kind.DATE: "TEXT",
         Kind.TIMESTAMP: "TEXT",
         Kind.JSON: "TEXT",
     }
@@ -39,10 +42,11 @@ class SqliteWarehouse(Warehouse):
         r".*(CHAR|CLOB|TEXT).*": EVERYTHING,
         r".*BLOB.*|": EVERYTHING,
         # A REAL keeps 15 digits, as our own numbers do, which is too few for an integer.
-        r".*(REAL|FLOA|DOUB).*": frozenset({Kind.DECIMAL}),
+        r".*(REAL|FLOA|DOUB).*": Holding(frozenset({Kind.DECIMAL})),
         r".*": _NUMERIC,
     }
     modules: ClassVar = ("sqlite3",)
+    separator: ClassVar = ", "
 
     def open_cursor(self, connection: Any) -> Any:
         """Wait for other writers: a large load keeps readers out as well."""
@@ -59,26 +63,31 @@ class SqliteWarehouse(Warehouse):
 
     def column_types(self, cursor: Any, table: Table) -> Mapping[str, str]:
         """As declared; empty where a column was declared without."""
-        *database, name = map(quote, table.name)
+        *database, name = map(self.quote, table.name)
         pragma = ".".join((*database, f"table_info({name})"))
         return {column: type_ for _, column, type_, *_ in self.fetch(cursor, f"PRAGMA {pragma}")}
 
     def index_key(self, cursor: Any, table: Table) -> None:
         """The name of the index takes the database, the name of the table does not."""
         *database, name = table.name
-        index = ".".join(map(quote, (*database, table.key_index)))
-        cursor.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {quote(name)} ({quote(KEY.name)})")
+        index = ".".join(map(self.quote, (*database, table.key_index)))
+        cursor.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {self.quote(name)} ({self.quote(KEY.name)})")
 
-    def encode(self, row: Row) -> str:
+    def encode(self, cells: Sequence[Cell]) -> str:
+        """JSON, to be read again and bound."""
+        return encode_json([int(cell) if isinstance(cell, bool) else cell for cell in cells])
+
+    def line(self, encoded: str) -> str:
         """A JSON array."""
-        cells = [int(cell) if isinstance(cell, bool) else text_of_cell(cell) for cell in row]
-        return json.dumps(cells, ensure_ascii=False) + "\n"
+        return f"[{encoded}]\n"
 
-    def copy(self, cursor: Any, table: str, columns: Sequence[Column], file: Path) -> None:
+    def copy(self, cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:
         """Bind the rows while reading them."""
+        names = ", ".join(self.quote(column.name) for column in columns)
         places = ", ".join("?" * len(columns))
-        with file.open(encoding="utf-8", newline="\n") as lines:
-            cursor.executemany(f"INSERT INTO {table} VALUES ({places})", map(json.loads, lines))  # noqa: S608
+        sql = f"INSERT INTO {self.quote_table(table)} ({names}) VALUES ({places})"  # noqa: S608
+        for rows in read_json(file, _ROWS):
+            cursor.executemany(sql, rows)
 
     def is_missing(self, error: BaseException) -> bool:
         """Only the message tells."""

@@ -18,7 +18,6 @@ import pytest
 from raydocs_provider.landing.lander import Lander
 from raydocs_provider.landing.tables import Kind, LandingPlan, Table
 from raydocs_provider.landing.warehouses import warehouse_for
-from raydocs_provider.landing.warehouses.base import quote
 
 CONN_ID = "warehouse"
 _EXACT = Context(prec=60)
@@ -70,6 +69,10 @@ class Database:
 
     def count(self, table: Table) -> int:
         return int(self.query(f"SELECT count(*) FROM {quoted(table)}")[0][0])
+
+
+def quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def quoted(table: Table) -> str:

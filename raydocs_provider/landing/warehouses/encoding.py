@@ -1,0 +1,54 @@
+"""Rows as text, in the forms that engines load. Each of them is quick for what is common and right for the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from raydocs_provider.landing.values import Cell, text_of_cell
+
+# Stands for NULL until the rest is written: no text holds it, because no database takes it.
+_NULL = "\0"
+
+
+def encode_text(cells: Sequence[Cell]) -> str:
+    r"""Cells with tabs between them, as PostgreSQL's COPY reads text: ``\N`` is NULL, a newline is ``\n``."""
+    texts = [_NULL if cell is None else text_of_cell(cell) or "" for cell in cells]
+    row = "\t".join(texts)
+    if "\\" in row or "\n" in row or "\r" in row or row.count("\t") != len(texts) - 1:
+        row = "\t".join(map(_escape, texts))
+    return row.replace(_NULL, r"\N")
+
+
+def encode_csv(cells: Sequence[Cell]) -> str:
+    """CSV in which an empty cell is NULL and every other is quoted."""
+    texts = [_NULL if cell is None else text_of_cell(cell) or "" for cell in cells]
+    row = '","'.join(texts)
+    if row.count('"') != 2 * (len(texts) - 1):
+        row = '","'.join([text.replace('"', '""') for text in texts])
+    return f'"{row}"'.replace(f'"{_NULL}"', "")
+
+
+def encode_json(cells: Sequence[Cell]) -> str:
+    """Cells as they stand in a JSON array. Numbers that are no integers are texts, and so exact."""
+    return json.dumps(
+        [cell if isinstance(cell, bool | int) else text_of_cell(cell) for cell in cells], ensure_ascii=False
+    )[1:-1]
+
+
+def read_json(file: Path, size: int) -> Iterator[list[list[Any]]]:
+    """
+    The rows of a file of JSON arrays, in portions.
+
+    :param size: rows of a portion.
+    """
+    with file.open(encoding="utf-8", newline="\n") as lines:
+        while portion := [json.loads(line) for line in islice(lines, size)]:
+            yield portion
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
