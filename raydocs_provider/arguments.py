@@ -13,6 +13,12 @@ WARN = "warn"
 SKIP = "skip"
 RESUBMIT = "resubmit"
 
+# What a load does where its target differs from the template.
+EVOLVE = "evolve"
+FREEZE = "freeze"
+DISCARD = "discard"
+SCHEMA_MODES = (EVOLVE, FREEZE, DISCARD)
+
 
 def require_choice(value: str, name: str, choices: Sequence[str]) -> str:
     """The value, if it is one of the choices."""

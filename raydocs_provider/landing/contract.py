@@ -13,14 +13,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from raydocs_provider.arguments import DISCARD, FREEZE
 from raydocs_provider.exceptions import RaydocsLandingError
 from raydocs_provider.landing.tables import Column, Kind, LandingPlan, Records, Room, Table
 from raydocs_provider.landing.values import DECIMAL_PRECISION, DECIMAL_SCALE, MAX_INTEGER
-
-EVOLVE = "evolve"
-FREEZE = "freeze"
-DISCARD = "discard"
-MODES = (EVOLVE, FREEZE, DISCARD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,15 +21,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from raydocs_provider.arguments import EVOLVE, FREEZE
 from raydocs_provider.exceptions import RaydocsLandingError
-from raydocs_provider.landing.contract import EVOLVE, FREEZE, Agreement, agree
+from raydocs_provider.landing.contract import Agreement, agree
 from raydocs_provider.landing.replacing import EXTRACTED, Given, Held, decide, last_of_each
-from raydocs_provider.landing.review import Reviewer
+from raydocs_provider.landing.review import REVIEW, Reviewer
 from raydocs_provider.landing.row_files import RowFiles
 from raydocs_provider.landing.rows import DocumentRows, LandingDocument, LoadContext, RowReader
 from raydocs_provider.landing.tables import EXTRACTED_AT, LandingPlan, Table
 from raydocs_provider.landing.values import moment_of
 from raydocs_provider.landing.warehouses.base import Warehouse, copied_columns
+
+#: Session id, filename, codes.
+ToReview = tuple[str | None, str | None, tuple[str, ...]]
 
 # Of no document: what a rehearsal deletes.
 _NO_KEY = "0" * 64
@@ -46,6 +50,7 @@ class LandingSummary:
     :param kept: documents that were not written, because the target holds something newer or reviewed.
     :param reviews: documents per review status; empty without rules.
     :param notes: what of the template does not land as it is, because of the columns that exist.
+    :param to_review: session id, filename and codes of the documents that a person should look at.
     """
 
     rows: Mapping[str, int]
@@ -54,6 +59,7 @@ class LandingSummary:
     kept: int = 0
     reviews: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    to_review: tuple[ToReview, ...] = ()
 
 
 class Lander:
@@ -93,9 +99,17 @@ class Lander:
             files = self._open_files(agreement, directory)
             delivery = _Delivery(RowReader(agreement.plan, self._reviewer))
             files.write(delivery.read(documents, load))
-            rows, kept = self._load(agreement, files, delivery.given)
+            done = self._load(agreement, files, delivery.given)
+        written = [number for number in range(len(delivery.given)) if number not in done.left_out]
+        statuses = (delivery.given[number].review_status for number in written)
         return LandingSummary(
-            rows, dict(delivery.states), delivery.problems, kept, dict(delivery.reviews), agreement.notes
+            done.rows,
+            dict(delivery.states),
+            delivery.problems,
+            done.kept,
+            Counter(status for status in statuses if status is not None),
+            agreement.notes,
+            tuple(delivery.to_review[number] for number in written if number in delivery.to_review),
         )
 
     def rehearse(self) -> tuple[str, ...]:
@@ -141,10 +155,8 @@ class Lander:
         existing = {name: types for name, types in columns.items() if types}
         return agree(self._plan, existing, warehouse.holdings, warehouse.types, self._mode)
 
-    def _load(
-        self, agreement: Agreement, files: RowFiles, given: Sequence[Given], rehearsal: bool = False
-    ) -> tuple[dict[str, int], int]:
-        """Everything that changes the warehouse. Returns rows per table, and how many documents were kept."""
+    def _load(self, agreement: Agreement, files: RowFiles, given: Sequence[Given], rehearsal: bool = False) -> _Load:
+        """Everything that changes the warehouse."""
         load = _Load(self._warehouse, agreement.plan, files, given, rehearsal)
         failure = step = ""
         try:
@@ -163,7 +175,7 @@ class Lander:
         if failure:
             # Not in the handler: the engine's error quotes values and would be shown as this one's context.
             raise RaydocsLandingError(failure)
-        return load.rows, load.kept
+        return load
 
     def _steps(self, cursor: Any, load: _Load) -> Iterator[str]:
         """Do the load, saying before each step what it is."""
@@ -208,17 +220,17 @@ class _Delivery:
         self._reader = reader
         self.given: list[Given] = []
         self.states: Counter[str] = Counter()
-        self.reviews: Counter[str] = Counter()
+        self.to_review: dict[int, ToReview] = {}
         self.problems = 0
 
     def read(self, documents: Iterable[LandingDocument], load: LoadContext) -> Iterator[DocumentRows]:
         for document in documents:
             made = self._reader.read(document, load)
-            self.given.append(made.given)
             self.states[document.state] += 1
             self.problems += made.problems
-            if made.given.review_status is not None:
-                self.reviews[made.given.review_status] += 1
+            if made.given.review_status == REVIEW:
+                self.to_review[len(self.given)] = (made.given.session_id, document.filename, made.review_codes)
+            self.given.append(made.given)
             yield made
 
 
@@ -235,6 +247,7 @@ class _Load:
         self.plan = plan
         self.rows: dict[str, int] = {}
         self.kept = 0
+        self.left_out: frozenset[int] = frozenset()
 
     def replace(self, cursor: Any, created: Collection[tuple[str, ...]]) -> Iterator[str]:
         """
@@ -255,6 +268,7 @@ class _Load:
         if self._rehearsal:
             keys, extracted, attempts = [_NO_KEY], [_NO_KEY], {_NO_KEY: 0}
         out = frozenset(range(len(self._given))) - {chosen[key] for key in keys if key in chosen}
+        self.left_out = out
         yield f"replace rows of {ledger}"
         self._delete(cursor, ledger, keys, created)
         for table in self.plan.tables:

@@ -103,12 +103,14 @@ class DocumentRows(NamedTuple):
     :param audit: the cells of `AUDIT`, the same for each of its rows.
     :param rows: each row's table and the cells of that table's own columns.
     :param problems: how many values did not fit as they were.
+    :param review_codes: why a person should look at it; empty if nobody needs to.
     """
 
     given: Given
     audit: Row
     rows: list[tuple[Table, Row]]
     problems: int
+    review_codes: tuple[str, ...]
 
 
 def document_key(document: LandingDocument, template_id: str | None) -> str:
@@ -195,7 +197,7 @@ class RowReader:
             review_status=status,
             reviewed=verdict is not None,
         )
-        return DocumentRows(given, audit, rows, problems)
+        return DocumentRows(given, audit, rows, problems, codes)
 
 
 class _Value:

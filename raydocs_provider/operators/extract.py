@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,10 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
     :param max_documents: fail, before anything is uploaded, if more documents are found; default None: no limit.
     :param skip_landed_in: ``conn_id/table`` of a ``RaydocsToSqlOperator``: documents whose content is landed there
         with the template as it is now are not extracted, and paid for, again; default None. (templated)
+    :param check_target: where the load will land, as ``conn_id/table`` or as a mapping of the arguments that
+        ``RaydocsToSqlOperator`` gets (``conn_id``, ``table``, ``on_schema_change``, ``column_types``, ...): before
+        anything is uploaded, a load of nothing is tried there and undone, so that missing rights or tables that differ
+        from the template fail the task while that costs nothing; default None: the load finds out. (templated)
     :param force: extract documents all the same that ``skip_landed_in`` would skip; default False.
     :param on_ambiguous_submit: what a retry does with documents whose submission was cut off without an answer:
         ``"fail"`` (default) fails them, because nobody can tell whether they were accepted; ``"resubmit"`` submits them
@@ -77,6 +81,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
     template_fields: Sequence[str] = (
         "template_id",
         "skip_landed_in",
+        "check_target",
         *RaydocsUploadOperator.template_fields,
     )
 
@@ -89,6 +94,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         max_failure_ratio: float = 1.0,
         max_documents: int | None = None,
         skip_landed_in: str | None = None,
+        check_target: Mapping[str, Any] | str | None = None,
         force: bool = False,
         on_ambiguous_submit: str = FAIL,
         retry_failed: bool = False,
@@ -103,6 +109,11 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         self.max_failure_ratio = require_ratio(max_failure_ratio, "max_failure_ratio")
         self.max_documents = None if max_documents is None else require_count(max_documents, "max_documents")
         self.skip_landed_in = skip_landed_in
+        self.check_target = check_target
+        if isinstance(check_target, Mapping):
+            from raydocs_provider.landing.target import read_target
+
+            read_target(check_target, "check_target")  # a mistake shows when the Dag is parsed
         self.force = force
         self.on_ambiguous_submit = require_choice(on_ambiguous_submit, "on_ambiguous_submit", (FAIL, RESUBMIT))
         self.retry_failed = retry_failed
@@ -169,6 +180,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
                 "over lists of them: RaydocsExtractOperator.partial(...).expand(documents=[[...], [...]])."
             )
         template = hook.get_template(template_id)
+        self._rehearse_load(template)
         if spool is not None:
             spool.write_template(template)  # also shows that results_path can be written
         ledger = self._open_ledger(context, spool, template.id, template.content_hash)
@@ -216,6 +228,21 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         sha256s = [record.sha256 for record in records if record.sha256]
         warehouse = warehouse_for(BaseHook.get_hook(conn_id))
         return find_landed(warehouse, table, template.id, template.content_hash, sha256s)
+
+    def _rehearse_load(self, template: Template) -> None:
+        if not self.check_target:
+            return
+        from airflow.providers.common.compat.sdk import BaseHook
+
+        from raydocs_provider.api.schema import parse_schema
+        from raydocs_provider.landing.target import read_target
+        from raydocs_provider.landing.warehouses import warehouse_for
+
+        target = read_target(self.check_target, "check_target")
+        warehouse = warehouse_for(BaseHook.get_hook(target.conn_id))
+        for note in target.lander(warehouse, parse_schema(template.schema_json)).rehearse():
+            self.log.warning("Not everything will fit: %s. What does not lands in the fields table as text.", note)
+        self.log.info("The load can land in %s.", target.table)
 
     def _open_ledger(self, context: Context, spool: Spool | None, template_id: str, template_hash: str) -> Ledger:
         from raydocs_provider.hooks.ledger_stores import open_ledger

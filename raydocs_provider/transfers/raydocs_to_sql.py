@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook, BaseOperator
 
-from raydocs_provider.arguments import require_text
+from raydocs_provider.arguments import EVOLVE, SCHEMA_MODES, require_choice, require_text
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from raydocs_provider.api.models import Result, Template
-    from raydocs_provider.extraction.manifest import DocumentRecord, Manifest
-    from raydocs_provider.extraction.spool import Spool
-    from raydocs_provider.hooks.raydocs import RaydocsHook
     from raydocs_provider.landing.lander import LandingSummary
-    from raydocs_provider.landing.rows import LandingDocument
+    from raydocs_provider.landing.target import Target
+
+# Of the documents to review; the view has them all. A task can be mapped over 1,024 by default.
+MAX_LISTED_REVIEWS = 500
 
 
 class RaydocsToSqlOperator(BaseOperator):
@@ -27,20 +26,37 @@ class RaydocsToSqlOperator(BaseOperator):
 
     Types come from the template, never from the data. Everything happens in one transaction through the warehouse's
     own Airflow connection, and a document that is landed again replaces its earlier rows: a retry, a clear or a
-    backfill never doubles a row. Results come from ``results_path`` of the extraction; without one, each is fetched
-    from Raydocs (one request a document, ability ``sessions-read``, and one with ``templates-read``).
+    backfill never doubles a row, and a result that is older than the one that stands does not replace it. Results come
+    from ``results_path`` of the extraction; without one, each is fetched from Raydocs (one request a document, ability
+    ``sessions-read``, and one with ``templates-read``).
 
-    Lands into PostgreSQL, DuckDB and SQLite. ``docs/landing.md`` describes the tables.
+    ``docs/landing.md`` describes the tables, and which warehouses there are.
 
     :param extraction: the output of ``RaydocsExtractOperator`` or ``RaydocsSessionsSensor``. (templated)
     :param conn_id: the connection of the warehouse. (templated)
     :param table: name of the table with one row per document, ``name`` or ``schema.name``; the others are named after
         it. Created if missing; the schema has to exist. (templated)
+    :param column_types: types for what the template's schema cannot say, and how texts are read into them:
+        ``{"invoice_header.invoice_date": "date:%d/%m/%Y", "totals.total_amount": "decimal:,"}``. Default: the types of
+        the template. (templated)
+    :param on_schema_change: ``"evolve"`` (default) adds tables and columns that are missing; ``"freeze"`` fails, before
+        anything is written, if the target differs from the template; ``"discard"`` adds none for new fields, whose
+        values are then in ``<table>__fields`` alone. A column that exists never changes its type.
+    :param review_below: confidence, 0 to 1, below which a person should look at a value; for single fields a mapping
+        such as ``{"totals.total_amount": 0.95, "*": 0.8}``. Default: nobody looks.
+    :param review_checks: what else makes a document one to review: ``"required(invoice_header.invoice_number)"``,
+        ``"sum(lines.line_items.total) = totals.subtotal +/- 0.01"``. Nothing of this keeps a document from landing: it
+        sets ``review_status`` and the codes in the ledger, which the view ``<table>__review`` shows. Default: none.
+    :param verdicts: what people made of documents to review: a list of ``{"session_id": ..., "corrections":
+        {"group.field": value}, "reviewed_by": ..., "reviewed_at": ...}``, of which only the first is needed. Then only
+        these documents land, under the same key, with the corrected values in their columns and the extracted ones in
+        ``<table>__fields``. No other load of the same result undoes it. Default: all documents land as extracted.
+        (templated)
     :param raydocs_conn_id: the Raydocs connection, used only where results are not on file; default: the one of the
         extraction. (templated)
     """
 
-    template_fields: Sequence[str] = ("extraction", "conn_id", "table", "raydocs_conn_id")
+    template_fields: Sequence[str] = ("extraction", "conn_id", "table", "column_types", "verdicts", "raydocs_conn_id")
     ui_color = "#e8e4f6"
 
     def __init__(
@@ -49,6 +65,11 @@ class RaydocsToSqlOperator(BaseOperator):
         extraction: Any,
         conn_id: str,
         table: str,
+        column_types: Mapping[str, str] | None = None,
+        on_schema_change: str = EVOLVE,
+        review_below: float | Mapping[str, float] | None = None,
+        review_checks: Sequence[str] = (),
+        verdicts: Any = None,
         raydocs_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -56,102 +77,89 @@ class RaydocsToSqlOperator(BaseOperator):
         self.extraction = extraction
         self.conn_id = conn_id
         self.table = table
+        self.column_types = column_types
+        self.on_schema_change = require_choice(on_schema_change, "on_schema_change", SCHEMA_MODES)
+        self.review_below = review_below
+        self.review_checks = review_checks
+        self.verdicts = verdicts
         self.raydocs_conn_id = raydocs_conn_id
+        if column_types or review_below is not None or review_checks:
+            self._target()  # a mistake in them shows when the Dag is parsed
 
     def execute(self, context: Context) -> dict[str, Any]:
         """
-        Land the documents and return how many rows went where.
+        Land the documents and return how many rows went where, and which documents a person should look at.
 
-        :raises RaydocsLandingError: when the warehouse refused; nothing of this load is in it then.
+        :raises RaydocsInputError: an argument that does not go with the template, or a correction of a field that the
+            document does not have.
+        :raises RaydocsLandingError: when the warehouse refused, or its tables are not what ``on_schema_change`` asks
+            for; nothing of this load is in it then.
         """
         from raydocs_provider.api.schema import parse_schema
-        from raydocs_provider.extraction.manifest import check_manifest
-        from raydocs_provider.extraction.spool import load_manifest
-        from raydocs_provider.hooks.raydocs import RaydocsHook
-        from raydocs_provider.hooks.storage import open_spool
-        from raydocs_provider.landing.lander import Lander
+        from raydocs_provider.hooks.results import open_results
         from raydocs_provider.landing.rows import LoadContext
-        from raydocs_provider.landing.tables import plan_tables
+        from raydocs_provider.landing.verdicts import parse_verdicts
         from raydocs_provider.landing.warehouses import warehouse_for
 
-        written = check_manifest(self.extraction)
-        spool = open_spool(written.get("results_path"))
-        manifest = load_manifest(written, spool)
-        warehouse = warehouse_for(BaseHook.get_hook(require_text(self.conn_id, "conn_id")))
-        ti = context["ti"]
-        load = LoadContext(
-            template_id=manifest.template_id,
-            template_hash=manifest.template_hash,
-            loaded_at=datetime.now(UTC),
-            dag_id=ti.dag_id,
-            run_id=ti.run_id,
-            task_id=ti.task_id,
-            map_index=ti.map_index if ti.map_index is not None else -1,
-            try_number=ti.try_number,
-        )
-        with RaydocsHook(self.raydocs_conn_id or manifest.conn_id) as hook:
-            template = self._read_template(manifest, spool, hook)
-            plan = plan_tables(parse_schema(template.schema_json), require_text(self.table, "table"))
-            documents = (_landing_document(*pair) for pair in _read_results(manifest, spool, hook))
-            summary = Lander(warehouse, plan).land(documents, load)
+        target = self._target()
+        with open_results(self.extraction, self.raydocs_conn_id) as results:
+            warehouse = warehouse_for(BaseHook.get_hook(require_text(self.conn_id, "conn_id")))
+            manifest = results.manifest
+            sessions = {record.session_id for record in manifest.documents}
+            verdicts = None if self.verdicts is None else parse_verdicts(self.verdicts, sessions)
+            ti = context["ti"]
+            load = LoadContext(
+                template_id=manifest.template_id,
+                template_hash=manifest.template_hash,
+                loaded_at=datetime.now(UTC),
+                dag_id=ti.dag_id,
+                run_id=ti.run_id,
+                task_id=ti.task_id,
+                map_index=ti.map_index if ti.map_index is not None else -1,
+                try_number=ti.try_number,
+            )
+            lander = target.lander(warehouse, parse_schema(results.template.schema_json))
+            summary = lander.land(results.documents(verdicts), load)
         return self._conclude(context, summary)
 
-    def _read_template(self, manifest: Manifest, spool: Spool | None, hook: RaydocsHook) -> Template:
-        if spool is not None and manifest.template_hash:
-            return spool.read_template(manifest.template_hash)
-        template = hook.get_template(require_text(manifest.template_id, "the template id of the extraction"))
-        if template.content_hash != manifest.template_hash:
-            self.log.warning(
-                "Template %s has changed since these documents were extracted: fields added since stay empty.",
-                template.id,
-            )
-        return template
+    def _target(self) -> Target:
+        from raydocs_provider.landing.target import Target
+
+        return Target(
+            self.conn_id, self.table, self.column_types, self.on_schema_change, self.review_below, self.review_checks
+        )
 
     def _conclude(self, context: Context, summary: LandingSummary) -> dict[str, Any]:
-        landed: dict[str, Any] = {
-            "rows": dict(summary.rows),
-            "documents": dict(summary.documents),
-            "problems": summary.problems,
-        }
+        for note in summary.notes:
+            self.log.warning("Not everything fits: %s. What does not is in the fields table as text.", note)
         for table, count in summary.rows.items():
             self.log.info("%s: %d row(s).", table, count)
+        if summary.kept:
+            self.log.info(
+                "%d document(s) were left as they are: the tables hold a newer result, or a person's word.",
+                summary.kept,
+            )
         if summary.problems:
             self.log.warning(
                 "%d value(s) did not fit their column and landed as NULL; the _meta column of their document says why, "
                 "and the value stands as text in the fields table.",
                 summary.problems,
             )
+        if summary.reviews:
+            counts = ", ".join(f"{count} {status}" for status, count in sorted(summary.reviews.items()))
+            self.log.info("Review: %s. Why is in the view %s__review.", counts, self.table)
+        landed: dict[str, Any] = {
+            "rows": dict(summary.rows),
+            "documents": dict(summary.documents),
+            "problems": summary.problems,
+            "kept": summary.kept,
+            "reviews": dict(summary.reviews),
+        }
+        manifest = {name: value for name, value in self.extraction.items() if name != "documents"}
         for outlet in self.outlets:
-            context["outlet_events"][outlet].extra.update(landed)
-        return landed
-
-
-def _read_results(
-    manifest: Manifest, spool: Spool | None, hook: RaydocsHook
-) -> Iterator[tuple[DocumentRecord, Result | None]]:
-    """Every document to land with its result, one at a time: memory does not grow with their number."""
-    for record in manifest.documents:
-        if record.state == "skipped":
-            continue  # landed before: its row in the ledger says so, and stays
-        if record.result_id is None or record.session_id is None:
-            yield record, None
-        elif spool is not None:
-            yield record, spool.read_session(record.session_id)[1]
-        else:
-            yield record, hook.get_result(record.result_id)
-
-
-def _landing_document(record: DocumentRecord, result: Result | None) -> LandingDocument:
-    from raydocs_provider.landing.rows import LandingDocument
-
-    return LandingDocument(
-        state=record.state,
-        source_uri=record.uri,
-        filename=record.name,
-        sha256=record.sha256,
-        session_id=record.session_id,
-        result=result,
-        stage=record.stage,
-        code=record.code,
-        reason=record.reason,
-    )
+            context["outlet_events"][outlet].extra.update(landed | {"extraction": manifest})
+        listed = [
+            {"session_id": session_id, "filename": filename, "codes": list(codes)}
+            for session_id, filename, codes in summary.to_review[:MAX_LISTED_REVIEWS]
+        ]
+        return landed | {"to_review": listed}

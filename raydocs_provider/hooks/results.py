@@ -1,0 +1,95 @@
+"""The documents of an extraction with their results, for whoever lands them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from raydocs_provider.api.models import Result, Template
+from raydocs_provider.arguments import require_text
+from raydocs_provider.extraction.manifest import SKIPPED, DocumentRecord, Manifest, check_manifest
+from raydocs_provider.extraction.spool import Spool, load_manifest
+from raydocs_provider.hooks.raydocs import RaydocsHook
+from raydocs_provider.hooks.storage import open_spool
+from raydocs_provider.landing.rows import LandingDocument, Verdict
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExtractionResults:
+    """
+    What became of the documents of an extraction.
+
+    :param manifest: of the extraction.
+    :param template: as it was when the documents were submitted; as it is now where there is no ``results_path``.
+    """
+
+    manifest: Manifest
+    template: Template
+    _spool: Spool | None
+    _hook: RaydocsHook
+
+    def documents(self, verdicts: Mapping[str, Verdict] | None = None) -> Iterator[LandingDocument]:
+        """
+        The documents, one at a time: memory does not grow with their number.
+
+        Those that were skipped are left out: an earlier load has their row in the ledger, and it stays.
+
+        :param verdicts: what a person made of some of them, by session id; then these are all that is read.
+        """
+        for record in self.manifest.documents:
+            if record.state == SKIPPED or (verdicts is not None and record.session_id not in verdicts):
+                continue
+            verdict = verdicts.get(record.session_id or "") if verdicts else None
+            yield LandingDocument(
+                state=record.state,
+                source_uri=record.uri,
+                filename=record.name,
+                sha256=record.sha256,
+                session_id=record.session_id,
+                result=self._read_result(record),
+                stage=record.stage,
+                code=record.code,
+                reason=record.reason,
+                submitted_at=record.submitted_at,
+                verdict=verdict,
+            )
+
+    def _read_result(self, record: DocumentRecord) -> Result | None:
+        if record.result_id is None or record.session_id is None:
+            return None
+        if self._spool is not None:
+            return self._spool.read_session(record.session_id)[1]
+        return self._hook.get_result(record.result_id)
+
+
+@contextmanager
+def open_results(extraction: Mapping[str, Any], raydocs_conn_id: str | None = None) -> Iterator[ExtractionResults]:
+    """
+    Open the results of an extraction: files under its ``results_path``, else one request to Raydocs each.
+
+    :param extraction: the manifest as XCom has it.
+    :param raydocs_conn_id: the Raydocs connection for those requests; default: that of the extraction.
+    :raises RaydocsManifestError: it is not the output of an extraction.
+    """
+    written = check_manifest(extraction)
+    spool = open_spool(written.get("results_path"))
+    manifest = load_manifest(written, spool)
+    with RaydocsHook(raydocs_conn_id or manifest.conn_id) as hook:
+        yield ExtractionResults(manifest, _read_template(manifest, spool, hook), spool, hook)
+
+
+def _read_template(manifest: Manifest, spool: Spool | None, hook: RaydocsHook) -> Template:
+    if spool is not None and manifest.template_hash:
+        return spool.read_template(manifest.template_hash)
+    template = hook.get_template(require_text(manifest.template_id, "the template id of the extraction"))
+    if template.content_hash != manifest.template_hash:
+        log.warning(
+            "Template %s has changed since these documents were extracted: fields added since stay empty.",
+            template.id,
+        )
+    return template
