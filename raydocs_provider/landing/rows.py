@@ -20,6 +20,9 @@ Row = tuple[Cell, ...]
 Trail = tuple[str | int, ...]
 
 _AUDIT_KEYS = frozenset({"confidence", "reasoning", "sources"})
+# About the target or the template, not about a value: no reason to look at the document.
+_NO_COLUMN = "no column"
+_UNKNOWN = "not in the template"
 _NOTHING: Mapping[str, Any] = {}
 _MISSING = object()
 
@@ -335,7 +338,7 @@ class _Reading:
             value = None
         cell, problem = entry.fit(value if corrected is None or corrected is _MISSING else corrected)
         if entry.position is None:
-            problem = "no column" if value is not None else None
+            problem = _NO_COLUMN if value is not None else None
         else:
             cells[entry.position] = cell
         if problem:
@@ -373,7 +376,7 @@ class _Reading:
         if known < len(value):
             for name, below in value.items():
                 if name not in entries:
-                    self._keep((*trail, str(name)), below, nearest, "not in the template")
+                    self._keep((*trail, str(name)), below, nearest, _UNKNOWN)
 
     def _read_list(
         self, records: _Records, items: list[object], trail: Trail, audit: object, nearest: Mapping[str, Any]
@@ -399,8 +402,9 @@ class _Reading:
         confidence = fit(audit.get("confidence"), Kind.DECIMAL)[0]
         code = None
         if self._reviewer is not None:
-            self._values.append((trail, confidence, value is None, problem is not None))
-            code = self._reviewer.judge(trail, confidence, value is None, problem is not None)
+            misfit = problem not in (None, _NO_COLUMN, _UNKNOWN)
+            self._values.append((trail, confidence, value is None, misfit))
+            code = self._reviewer.judge(trail, confidence, value is None, misfit)
         row = (
             *_place(trail, self._plan.depth),
             text_of(value),

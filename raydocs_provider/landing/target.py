@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from typing import Any
 
 from raydocs_provider.api.schema import ExtractionSchema
@@ -11,8 +12,10 @@ from raydocs_provider.arguments import EVOLVE, SCHEMA_MODES, require_choice, req
 from raydocs_provider.exceptions import RaydocsInputError
 from raydocs_provider.landing.column_types import check_column_types, parse_column_types
 from raydocs_provider.landing.lander import Lander
-from raydocs_provider.landing.review import parse_review
-from raydocs_provider.landing.tables import plan_tables
+from raydocs_provider.landing.names import Path
+from raydocs_provider.landing.review import ReadNumber, parse_review
+from raydocs_provider.landing.tables import LandingPlan, Records, plan_tables
+from raydocs_provider.landing.values import Fitted, fitter_of
 from raydocs_provider.landing.warehouses.base import Warehouse
 
 
@@ -50,8 +53,26 @@ class Target:
         """
         plan = plan_tables(schema, require_text(self.table, "table"), parse_column_types(self.column_types, schema))
         rules = parse_review(self.review_below, self.review_checks)
-        reviewer = rules.resolve(schema) if rules else None
+        reviewer = rules.resolve(schema, _number_reader(plan)) if rules else None
         return Lander(warehouse, plan, self.on_schema_change, reviewer)
+
+
+def _number_reader(plan: LandingPlan) -> ReadNumber:
+    """Checks add up what lands, whatever it was printed like, and however narrow an existing column is."""
+    fitters = dict(_fitters(plan.records, ()))
+
+    def read(path: Path, value: object) -> Decimal | None:
+        cell, _ = fitters[path](value)
+        return Decimal(cell) if isinstance(cell, int | Decimal) and not isinstance(cell, bool) else None
+
+    return read
+
+
+def _fitters(records: Records, above: Path) -> Iterator[tuple[Path, Callable[[object], Fitted]]]:
+    above += records.path
+    yield from ((above + (column.path or ()), fitter_of(column)) for column in records.values)
+    for inner in records.lists:
+        yield from _fitters(inner, above)
 
 
 def read_target(value: Mapping[str, Any] | str, name: str) -> Target:
