@@ -13,7 +13,8 @@ from raydocs_provider.exceptions import RaydocsInputError
 from raydocs_provider.landing.column_types import check_column_types, parse_column_types
 from raydocs_provider.landing.lander import Lander
 from raydocs_provider.landing.names import Path
-from raydocs_provider.landing.review import ReadNumber, parse_review
+from raydocs_provider.landing.review import parse_review
+from raydocs_provider.landing.review_checks import ReadNumber
 from raydocs_provider.landing.tables import LandingPlan, Records, plan_tables
 from raydocs_provider.landing.values import Fitted, fitter_of
 from raydocs_provider.landing.warehouses.base import Warehouse
