@@ -28,7 +28,7 @@ from raydocs_provider.landing.replacing import EXTRACTED, Given, Held, decide, l
 from raydocs_provider.landing.review import REVIEW, Reviewer
 from raydocs_provider.landing.row_files import RowFiles
 from raydocs_provider.landing.rows import DocumentRows, LandingDocument, LoadContext, RowReader
-from raydocs_provider.landing.tables import EXTRACTED_AT, LandingPlan, Table
+from raydocs_provider.landing.tables import EXTRACTED_AT, REVIEW_STATUS, LandingPlan, Table
 from raydocs_provider.landing.values import moment_of
 from raydocs_provider.landing.warehouses.base import Warehouse, copied_columns
 
@@ -294,15 +294,20 @@ class _Load:
             return frozenset(), attempts
         for keys in self._portions(list(chosen) or [_NO_KEY]):
             held = {
-                key: Held(state=state, session_id=session_id, attempts=count, review_status=status)
-                for key, state, session_id, count, status in warehouse.read_documents(
-                    cursor, ledger, ("state", "_session_id", "attempts", "review_status"), keys
+                key: Held(state=state, session_id=session_id, attempts=count)
+                for key, state, session_id, count in warehouse.read_documents(
+                    cursor, ledger, ("state", "_session_id", "attempts"), keys
                 )
             }
-            for key, result_id, extracted_at in warehouse.read_documents(
-                cursor, documents, ("_result_id", EXTRACTED_AT.name), keys
+            for key, result_id, extracted_at, status in warehouse.read_documents(
+                cursor, documents, ("_result_id", EXTRACTED_AT.name, REVIEW_STATUS.name), keys
             ):
-                held[key] = replace(held.get(key, Held()), result_id=result_id, extracted_at=_moment(extracted_at))
+                held[key] = replace(
+                    held.get(key, Held()),
+                    result_id=result_id,
+                    extracted_at=_moment(extracted_at),
+                    review_status=status,
+                )
             given = {chosen[key]: self._given[chosen[key]] for key in keys if key in chosen}
             stay, counts = decide(given, held)
             overtaken |= stay

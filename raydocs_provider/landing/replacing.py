@@ -45,24 +45,29 @@ class Held:
     """
     What the target holds of a document: its row in the ledger and, if there is one, in the table of documents.
 
-    :param extracted_at: of the rows that stand, which a failed attempt since may have left in place.
-    :param result_id: of these rows.
+    :param state: in the ledger; None if it is not there.
+    :param result_id: of the rows that stand, which a failed attempt since may have left in place.
+    :param extracted_at: of these rows, and ``review_status`` too.
     """
 
     state: str | None = None
     session_id: str | None = None
     attempts: int | None = None
-    review_status: str | None = None
     result_id: str | None = None
     extracted_at: datetime | None = None
+    review_status: str | None = None
 
 
 def last_of_each(given: Iterable[Given]) -> dict[str, int]:
-    """The number of the document that counts for each key: the newest result, else the last one given."""
+    """The number of the document that counts for each key: the newest result; without any, the last one given."""
     chosen: dict[str, tuple[int, Given]] = {}
     for number, document in enumerate(given):
         before = chosen.get(document.key)
-        if before is None or not _overtaken(document, before[1].state, before[1].extracted_at):
+        if (
+            before is None
+            or before[1].state != EXTRACTED
+            or (document.state == EXTRACTED and not _overtaken(document, EXTRACTED, before[1].at))
+        ):
             chosen[document.key] = (number, document)
     return {key: number for key, (number, _) in chosen.items()}
 
@@ -90,7 +95,7 @@ def decide(given: Mapping[int, Given], held: Mapping[str, Held]) -> tuple[frozen
         if settled or _overtaken(document, known.state, known.extracted_at):
             kept.add(number)
         else:
-            again = document.session_id is not None and document.session_id != known.session_id
+            again = None not in (known.state, document.session_id) and document.session_id != known.session_id
             attempts[document.key] = (known.attempts or 1) + again
     return frozenset(kept), attempts
 
