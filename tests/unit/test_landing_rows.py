@@ -11,8 +11,8 @@ import pytest
 
 from raydocs_provider.api.models import Result
 from raydocs_provider.api.schema import parse_schema
-from raydocs_provider.landing.rows import LandingDocument, LoadContext, document_key, rows_of
-from raydocs_provider.landing.tables import AUDIT, plan_tables
+from raydocs_provider.landing.rows import LandingDocument, LoadContext, RowReader, document_key
+from raydocs_provider.landing.tables import AUDIT, LandingPlan, plan_tables
 
 STRING = {"type": "string"}
 NUMBER = {"type": "number"}
@@ -36,7 +36,9 @@ PLAN = plan_tables(
     "t",
 )
 LOAD = LoadContext("template-1", "hash-1", datetime(2026, 1, 2, tzinfo=UTC), "dag", "run", "load", 3, 2)
-NO_REMARKS = (None, None, None)
+# Corrected value, confidence, reasoning, sources, review code.
+NO_REMARKS = (None,) * 5
+NOT_REVIEWED = (None,) * 4
 
 
 def extracted(data: Any, audit: Any = None) -> LandingDocument:
@@ -44,23 +46,23 @@ def extracted(data: Any, audit: Any = None) -> LandingDocument:
     return LandingDocument("extracted", "s3://in/a.pdf", "a.pdf", "ab" * 32, "session-1", result)
 
 
-def landed(document: LandingDocument) -> dict[str, list[tuple[Any, ...]]]:
+def landed(document: LandingDocument, plan: LandingPlan = PLAN) -> dict[str, list[tuple[Any, ...]]]:
     tables = defaultdict(list)
-    for table, row in rows_of(document, PLAN, LOAD).rows:
+    for table, row in RowReader(plan).read(document, LOAD).rows:
         assert len(row) == len(table.own)
         tables[str(table)].append(row)
     return tables
 
 
-def problems(document: LandingDocument) -> dict[str, str]:
-    meta = landed(document)["t"][0][-1]
+def problems(document: LandingDocument, plan: LandingPlan = PLAN) -> dict[str, str]:
+    meta = landed(document, plan)["t"][0][-2]
     found = json.loads(meta)["problems"] if meta else []
-    assert rows_of(document, PLAN, LOAD).problems == len(found)
+    assert RowReader(plan).read(document, LOAD).problems == len(found)
     return {problem["field"]: problem["problem"] for problem in found}
 
 
-def field_values(document: LandingDocument) -> list[tuple[Any, ...]]:
-    return [row[:5] for row in landed(document)["t__fields"]]
+def field_values(document: LandingDocument, plan: LandingPlan = PLAN) -> list[tuple[Any, ...]]:
+    return [row[:5] for row in landed(document, plan)["t__fields"]]
 
 
 def test_a_document_gets_a_row_in_each_table_that_it_has_something_for():
@@ -75,8 +77,8 @@ def test_a_document_gets_a_row_in_each_table_that_it_has_something_for():
     )
 
     assert dict(tables) == {
-        "t__documents": [("extracted", None, None, None, "a.pdf")],
-        "t": [("A1", "Acme", "Bonn", Decimal("12.50"), None)],
+        "t__documents": [("extracted", None, None, None, "a.pdf", 1, None, *NOT_REVIEWED)],
+        "t": [("A1", "Acme", "Bonn", Decimal("12.50"), None, None)],
         "t__lines__items": [(0, "x", Decimal(2)), (1, "y", None)],
         "t__lines__items__taxes": [(1, 0, Decimal(7)), (1, 1, Decimal(19))],
         "t__fields": [
@@ -96,7 +98,7 @@ def test_a_document_gets_a_row_in_each_table_that_it_has_something_for():
 def test_the_audit_cells_say_where_the_rows_come_from():
     document = extracted({})
     document = replace(document, result=replace(document.result, completed_at="2026-01-01T01:00:00+01:00"))
-    audit = dict(zip((column.name for column in AUDIT), rows_of(document, PLAN, LOAD).audit, strict=True))
+    audit = dict(zip((column.name for column in AUDIT), RowReader(PLAN).read(document, LOAD).audit, strict=True))
 
     assert audit == {
         "_document_key": document_key(document, "template-1"),
@@ -138,7 +140,9 @@ def test_a_document_that_was_not_extracted_is_only_in_the_ledger(state):
     result = Result("r", status="failed", data={"totals": {"amount": 1}})
     document = LandingDocument(state, "s3://in/a.pdf", result=result, stage="parsing", code="encrypted", reason="No.")
 
-    assert dict(landed(document)) == {"t__documents": [(state, "parsing", "encrypted", "No.", None)]}
+    assert dict(landed(document)) == {
+        "t__documents": [(state, "parsing", "encrypted", "No.", None, 1, None, *NOT_REVIEWED)]
+    }
 
 
 def test_an_extracted_document_without_its_result_is_a_mistake_of_the_caller():
@@ -147,7 +151,7 @@ def test_an_extracted_document_without_its_result_is_a_mistake_of_the_caller():
 
 
 def test_what_the_data_leaves_out_is_empty_and_no_problem():
-    assert landed(extracted({}))["t"] == [(None, None, None, None, None)]
+    assert landed(extracted({}))["t"] == [(None,) * 6]
     assert "t__fields" not in landed(extracted({"header": {"vendor": None}, "lines": {"items": None}}))
 
 
@@ -155,7 +159,7 @@ def test_a_field_that_was_looked_for_and_not_found_is_an_empty_value_with_its_re
     document = extracted({"totals": {"amount": None}}, {"totals": {"amount": {"reasoning": "No total on any page."}}})
 
     assert landed(document)["t__fields"] == [
-        ("totals", "amount", None, None, None, None, "No total on any page.", None)
+        ("totals", "amount", None, None, None, None, None, "No total on any page.", None, None)
     ]
     assert problems(document) == {}
 
@@ -177,7 +181,7 @@ def test_a_value_that_does_not_fit_is_empty_in_its_column_but_stands_in_fields_a
 def test_problems_never_quote_the_value():
     document = extracted({"totals": {"amount": "SECRET"}, "header": {"vendor": "SECRET"}, "lines": {"items": "SECRET"}})
 
-    assert "SECRET" not in landed(document)["t"][0][-1]
+    assert "SECRET" not in landed(document)["t"][0][-2]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +214,7 @@ SOURCES = [{"chunk_id": "c1", "text": "Total 12.50", "page": 1}]
 
 def remarks(audit: Any) -> dict[tuple[str, int | None], tuple[Any, ...]]:
     data = {"totals": {"amount": 1}, "lines": {"items": [{"amount": 1}, {"amount": 2}]}}
-    return {(row[1], row[3]): row[5:] for row in landed(extracted(data, audit))["t__fields"]}
+    return {(row[1], row[3]): row[6:9] for row in landed(extracted(data, audit))["t__fields"]}
 
 
 def test_confidence_and_reasoning_of_the_older_api_stand_beside_the_value():
@@ -230,7 +234,7 @@ def test_what_is_said_about_a_list_stands_for_all_of_its_items():
     said = remarks({"lines": {"items": {"confidence": 0.7}}})
 
     assert said["items.amount", 0] == said["items.amount", 1] == (Decimal("0.7"), None, None)
-    assert said["amount", None] == NO_REMARKS
+    assert said["amount", None] == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +253,7 @@ def test_what_is_said_about_one_item_goes_before_what_is_said_about_the_list(sec
     "audit", [{"totals": None}, {"totals": []}, {"totals": {"amount": "sure"}}, {"lines": {"items": []}}]
 )
 def test_an_audit_of_unknown_shape_says_nothing(audit):
-    assert set(remarks(audit).values()) == {NO_REMARKS}
+    assert set(remarks(audit).values()) == {(None, None, None)}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from raydocs_provider.api.schema import parse_schema
 from raydocs_provider.exceptions import RaydocsInputError
-from raydocs_provider.landing.tables import AUDIT, MAX_NAME_BYTES, Kind, LandingPlan, Table, plan_tables
+from raydocs_provider.landing.names import MAX_NAME_BYTES
+from raydocs_provider.landing.tables import AUDIT, Kind, LandingPlan, Table, plan_tables
 
 
 def plan(groups: dict[str, dict[str, Any]], table: str = "invoices") -> LandingPlan:
@@ -60,6 +61,7 @@ def test_a_document_has_a_column_per_field_and_objects_are_flattened():
         ("vendor__address__city", Kind.TEXT),
         ("vendor__address__geo", Kind.JSON),
         ("_meta", Kind.JSON),
+        ("_review_status", Kind.TEXT),
     ]
 
 
