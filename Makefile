@@ -44,7 +44,7 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 
 # The lock names versions and hashes only, so that any index that serves the same files will do.
 lock: install  ## resolve requirements-dev.lock anew
-	$(BIN)/uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra test --extra bench --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet -o requirements-dev.lock
 
 clean:  ## remove .venv and what was built
