@@ -19,12 +19,25 @@ FREEZE = "freeze"
 DISCARD = "discard"
 SCHEMA_MODES = (EVOLVE, FREEZE, DISCARD)
 
+# How rows stand in the files of a lake; each is the ending of their names.
+NDJSON = "ndjson"
+PARQUET = "parquet"
+FILE_FORMATS = (NDJSON, PARQUET)
+
 
 def require_choice(value: str, name: str, choices: Sequence[str]) -> str:
     """The value, if it is one of the choices."""
     if value not in choices:
         raise RaydocsInputError(f"{name} has to be one of {', '.join(map(repr, choices))}, not {value!r}.")
     return value
+
+
+def require_choices(values: Sequence[str], name: str, choices: Sequence[str]) -> tuple[str, ...]:
+    """The values in the order of the choices, if there is one at least and each is one of them."""
+    given = () if isinstance(values, str) or not isinstance(values, Sequence) else values
+    if not given or any(value not in choices for value in given):
+        raise RaydocsInputError(f"{name} has to be a list with one or more of {', '.join(choices)}, not {values!r}.")
+    return tuple(choice for choice in choices if choice in given)
 
 
 def require_ratio(value: float, name: str) -> float:

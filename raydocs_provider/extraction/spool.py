@@ -31,8 +31,9 @@ from raydocs_provider.extraction.manifest import (
 )
 
 _VERSION = 1
-# They have no folders to make; the libraries would create a bucket instead, under a name somebody mistyped.
-_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "wasb", "oss", "oci"})
+#: They show an object when it is complete, and have no folders to make; the libraries would create a bucket instead,
+#: under a name somebody mistyped.
+OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "wasb", "oss", "oci"})
 
 
 class FolderPath(Protocol):
@@ -188,7 +189,7 @@ class Spool:
 
     def _write_whole(self, name: str, content: bytes) -> None:
         target = self._folder / name
-        if getattr(self._folder, "protocol", "") not in _OBJECT_STORES:
+        if getattr(self._folder, "protocol", "") not in OBJECT_STORES:
             self._folder.mkdir(parents=True, exist_ok=True)
         local = _local_path(target)
         if local is None:

@@ -13,7 +13,7 @@ from raydocs_provider.exceptions import RaydocsInputError
 from raydocs_provider.landing.column_types import check_column_types, parse_column_types
 from raydocs_provider.landing.lander import Lander
 from raydocs_provider.landing.names import Path
-from raydocs_provider.landing.review import parse_review
+from raydocs_provider.landing.review import Reviewer, parse_review
 from raydocs_provider.landing.review_checks import ReadNumber
 from raydocs_provider.landing.tables import LandingPlan, Records, plan_tables
 from raydocs_provider.landing.values import Fitted, fitter_of
@@ -52,10 +52,25 @@ class Target:
 
         :raises RaydocsInputError: the name of the table cannot be used, or the template has no such field.
         """
-        plan = plan_tables(schema, require_text(self.table, "table"), parse_column_types(self.column_types, schema))
-        rules = parse_review(self.review_below, self.review_checks)
-        reviewer = rules.resolve(schema, _number_reader(plan)) if rules else None
+        plan, reviewer = plan_target(schema, self.table, self.column_types, self.review_below, self.review_checks)
         return Lander(warehouse, plan, self.on_schema_change, reviewer)
+
+
+def plan_target(
+    schema: ExtractionSchema,
+    table: str,
+    column_types: Mapping[str, str] | None,
+    review_below: float | Mapping[str, float] | None,
+    review_checks: Sequence[str],
+) -> tuple[LandingPlan, Reviewer | None]:
+    """
+    Plan the tables of a target and the review of what lands there; None where nothing is reviewed.
+
+    :raises RaydocsInputError: the name of the table cannot be used, or the template has no such field.
+    """
+    plan = plan_tables(schema, require_text(table, "table"), parse_column_types(column_types, schema))
+    rules = parse_review(review_below, review_checks)
+    return plan, rules.resolve(schema, _number_reader(plan)) if rules else None
 
 
 def _number_reader(plan: LandingPlan) -> ReadNumber:

@@ -10,6 +10,7 @@ import pytest
 
 from raydocs_provider.arguments import (
     require_choice,
+    require_choices,
     require_count,
     require_ratio,
     require_text,
@@ -27,6 +28,16 @@ def test_a_choice_is_one_of_the_choices() -> None:
 def test_what_is_no_choice_is_refused_with_the_choices(value: Any) -> None:
     with pytest.raises(RaydocsInputError, match="on_partial_failure has to be one of 'fail', 'warn', not "):
         require_choice(value, "on_partial_failure", ("fail", "warn"))
+
+
+def test_of_several_choices_each_counts_once_and_their_order_does_not() -> None:
+    assert require_choices(["b", "a", "b"], "formats", ("a", "b", "c")) == ("a", "b")
+
+
+@pytest.mark.parametrize("value", ["a", "", [], (), None, 7, ["a", "d"], [None], [["a"]], {"a": 1}])
+def test_a_text_no_choice_or_another_one_is_refused_with_the_choices(value: Any) -> None:
+    with pytest.raises(RaydocsInputError, match="formats has to be a list with one or more of a, b, c, not "):
+        require_choices(value, "formats", ("a", "b", "c"))
 
 
 @pytest.mark.parametrize("value", [0, 0.0, 0.25, 1, 1.0])
