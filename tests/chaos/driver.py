@@ -284,14 +284,16 @@ def _arm(kill: SelfKill, home: Home) -> None:
     """Count calls over all starts, and end this process at the one that was drawn."""
     from raydocs_provider.extraction.ledger import Ledger
     from raydocs_provider.extraction.spool import Spool
-    from raydocs_provider.landing import lander
+    from raydocs_provider.landing.lander import Lander
+    from raydocs_provider.landing.row_files import RowFiles
 
     places: dict[str, tuple[Any, str]] = {
         "ledger": (Ledger, "_write"),
         "file": (Spool, "_write"),
         "read": (Spool, "read_session"),
-        "replace": (lander, "_replace"),
-        "land": (lander.Lander, "land"),
+        # Asked for a table whose old rows are deleted and whose new ones are not there yet.
+        "replace": (RowFiles, "path"),
+        "land": (Lander, "land"),
     }
     _count_down(*places[kill.where], kill, home)
 

@@ -42,7 +42,7 @@ from raydocs_provider.extraction.spool import load_manifest
 from raydocs_provider.hooks import submitting, watching
 from raydocs_provider.hooks.raydocs import RaydocsHook
 from raydocs_provider.hooks.storage import open_spool
-from raydocs_provider.landing import lander
+from raydocs_provider.landing.warehouses.sqlite import SqliteWarehouse
 from raydocs_provider.operators.raydocs import RaydocsExtractOperator
 from raydocs_provider.transfers.raydocs_to_sql import RaydocsToSqlOperator
 from raydocs_provider.triggers import raydocs as triggers
@@ -541,7 +541,7 @@ def test_an_interrupted_load_leaves_nothing_and_lands_everything_the_next_time(
             return [database.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for table in sorted(tables)]
 
     with monkeypatch.context() as patched:
-        patched.setattr(lander, "_replace", interrupt)
+        patched.setattr(SqliteWarehouse, "copy", interrupt)
         with pytest.raises(AirflowTaskTimeout):
             load.execute(task.context)
     assert not any(rows())

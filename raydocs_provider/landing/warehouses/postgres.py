@@ -17,6 +17,8 @@ _CHUNK_BYTES = 1 << 20
 _HINTS = {
     "3F000": "the schema does not exist; create it first",
     "42501": "the connection's user needs CREATE on the schema, and on its tables all rights of an owner",
+    "22001": "a text is longer than a column takes; make that column TEXT",
+    "22003": "a number is larger than a column takes; make that column BIGINT",
     "0A000": "a table in another database, or a view, cannot be written to",
 }
 

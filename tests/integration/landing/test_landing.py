@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.lander import Lander
 from raydocs_provider.landing.rows import LandingDocument
-from raydocs_provider.landing.tables import AUDIT, LandingPlan
+from raydocs_provider.landing.tables import AUDIT, Column, LandingPlan, Table
 from raydocs_provider.landing.warehouses import warehouse_for
 from tests.integration.landing.conftest import ENGINES, Database, quoted
 from tests.integration.landing.invoices import (
@@ -61,8 +62,11 @@ def test_an_invoice_lands_in_its_tables_value_by_value(database, plan):
 
     summary = database.lander(plan).land([document, failure()], LOAD)
 
-    table_said = (Decimal("0.8"), "The table on page 1.", None)
-    nothing = (None, None, None)
+    # Corrected value, confidence, reasoning, sources, review code.
+    table_said = (None, Decimal("0.8"), "The table on page 1.", None, None)
+    nothing = (None,) * 5
+    # Attempts, time of submission, and what a review says.
+    once = (1, *(None,) * 5)
     assert own_rows(database, plan) == {
         "invoices": [
             (
@@ -72,6 +76,7 @@ def test_an_invoice_lands_in_its_tables_value_by_value(database, plan):
                 {"city": "Köln", "zip": "50667"},
                 False,
                 Decimal("1234.5"),
+                None,
                 None,
             )
         ],
@@ -84,7 +89,19 @@ def test_an_invoice_lands_in_its_tables_value_by_value(database, plan):
                 (a, "invoice_header", "vendor.name", None, None, 'Müller & "Söhne"', *nothing),
                 (a, "invoice_header", "vendor.address", None, None, '{"city": "Köln", "zip": "50667"}', *nothing),
                 (a, "invoice_header", "paid", None, None, "false", *nothing),
-                (a, "totals", "total_amount", None, None, "1234.50", Decimal("0.95"), "Bottom right.", None),
+                (
+                    a,
+                    "totals",
+                    "total_amount",
+                    None,
+                    None,
+                    "1234.50",
+                    None,
+                    Decimal("0.95"),
+                    "Bottom right.",
+                    None,
+                    None,
+                ),
                 (a, "line_items", "items.description", None, 0, "Widget", *table_said),
                 (a, "line_items", "items.quantity", None, 0, "3", *table_said),
                 (a, "line_items", "items.total", None, 0, "1200", *table_said),
@@ -99,8 +116,8 @@ def test_an_invoice_lands_in_its_tables_value_by_value(database, plan):
         ),
         "invoices__documents": sorted(
             [
-                (a, "extracted", None, None, None, "a.pdf"),
-                (b, "failed", "parsing", "parsing_failed", "The file is damaged.", "broken.pdf"),
+                (a, "extracted", None, None, None, "a.pdf", *once),
+                (b, "failed", "parsing", "parsing_failed", "The file is damaged.", "broken.pdf", *once),
             ]
         ),
     }
@@ -193,7 +210,7 @@ def test_a_failed_new_extraction_keeps_the_rows_of_the_good_one_and_the_ledger_s
 
 
 @every_engine
-def test_of_a_document_given_twice_in_one_load_the_later_one_lands(database, plan):
+def test_of_a_document_given_twice_in_one_load_one_lands_and_rather_a_result_than_a_failure(database, plan):
     first = invoice("a")
     later = invoice("a", DATA | {"totals": {"total_amount": 7}}, result_id="result-2")
 
@@ -206,7 +223,7 @@ def test_of_a_document_given_twice_in_one_load_the_later_one_lands(database, pla
     assert len(database.rows(plan.records.lists[0].table)) == 4
     assert database.rows(plan.documents, "_source_uri", "state") == [
         ("s3://inbox/a.pdf", "extracted"),
-        ("s3://inbox/b.pdf", "failed"),
+        ("s3://inbox/b.pdf", "extracted"),
     ]
     assert summary.documents == {"extracted": 3, "failed": 1}
     assert summary.rows[str(plan.documents)] == 2
@@ -387,15 +404,15 @@ def test_an_error_in_the_middle_leaves_nothing_behind_and_no_value_in_the_messag
     before = all_rows(database, plan)
     wider = plan_of(GROUPS | {"more": {"field": STRING}}, database.table)
     warehouse = warehouse_for(database.hook)
-    execute = warehouse.execute
+    copy = warehouse.copy
 
-    def fail_at_the_ledger(cursor: Any, sql: str) -> int:
+    def fail_at_the_ledger(cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:
         # By now a column is added and the rows of all other tables are replaced.
-        if sql.startswith(f"INSERT INTO {quoted(plan.documents)}"):
-            sql = "SELECT 'SECRET' FROM no_such_table"
-        return execute(cursor, sql)
+        if table.name == plan.documents.name:
+            warehouse.execute(cursor, "SELECT 'SECRET' FROM no_such_table")
+        copy(cursor, table, columns, file)
 
-    monkeypatch.setattr(warehouse, "execute", fail_at_the_ledger)
+    monkeypatch.setattr(warehouse, "copy", fail_at_the_ledger)
     with caplog.at_level(logging.DEBUG), pytest.raises(RaydocsLandingError) as raised:
         Lander(warehouse, wider).land([invoice("a", {"totals": {"total_amount": 666}}), invoice("SECRET")], LOAD)
 
@@ -435,17 +452,19 @@ def test_documents_that_stop_coming_leave_the_warehouse_untouched(database, plan
 
 @every_engine
 def test_no_connection_is_open_while_documents_are_read(database, plan, monkeypatch):
-    opened = []
+    opened: list[Any] = []
     get_conn = type(database.hook).get_conn
-    monkeypatch.setattr(type(database.hook), "get_conn", lambda hook: opened.append(1) or get_conn(hook))
+    monkeypatch.setattr(type(database.hook), "get_conn", lambda hook: opened.append(get_conn(hook)) or opened[-1])
 
     def documents() -> Iterator[LandingDocument]:
         yield invoice("a")
-        assert not opened
+        (looked,) = opened
+        with pytest.raises(Exception, match=r"(?i)closed"):
+            looked.cursor().execute("SELECT 1")
 
     database.lander(plan).land(documents(), LOAD)
 
-    assert len(opened) == 1
+    assert len(opened) == 2
 
 
 @every_engine
