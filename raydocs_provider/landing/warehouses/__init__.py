@@ -15,6 +15,7 @@ _BY_HOOK = {
     "PostgresHook": "postgres:PostgresWarehouse",
     "DuckDBHook": "duckdb:DuckDBWarehouse",
     "SqliteHook": "sqlite:SqliteWarehouse",
+    "MySqlHook": "mysql:MySqlWarehouse",
 }
 
 

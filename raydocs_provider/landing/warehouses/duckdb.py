@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from raydocs_provider.exceptions import RaydocsInputError
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random
+
+from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.contract import BOOLEANS, DATES, EVERYTHING, INTEGERS, JSON, NUMBERS, TIMES, integers_of
 from raydocs_provider.landing.tables import Column, Kind, Table
 from raydocs_provider.landing.values import Cell
 from raydocs_provider.landing.warehouses.base import Warehouse
 from raydocs_provider.landing.warehouses.encoding import encode_csv
+from raydocs_provider.landing.warehouses.waiting import Announcement
+
+log = logging.getLogger(__name__)
+
+# How long a file may be open in another process.
+_WAIT_SECONDS = 600
+# Not all loads that wait ask at once, again and again.
+_ASK = wait_random(0.1, 0.5)
 
 # The longest row that can be loaded. Memory is taken for what a row needs, not for this.
 _MAX_LINE_BYTES = 512 * 1024 * 1024
@@ -49,6 +61,25 @@ class DuckDBWarehouse(Warehouse):
     }
     modules: ClassVar = ("duckdb", "_duckdb")
     separator: ClassVar = ","
+
+    def connect(self) -> Any:
+        """
+        Wait as long as another process has the file open: DuckDB lets in one process at a time, for reading as well.
+
+        :raises RaydocsLandingError: it does not let go of it.
+        """
+
+        def tell(waited: int, state: RetryCallState) -> None:
+            log.info("Waiting for %s, which has the DuckDB file open: %d s so far.", _holder(state), waited)
+
+        waiting = Retrying(
+            retry=retry_if_exception(_is_locked),
+            wait=_ASK,
+            stop=stop_after_delay(_WAIT_SECONDS),
+            before_sleep=Announcement(tell),
+            retry_error_callback=_give_up,
+        )
+        return waiting(super().connect)
 
     def open_cursor(self, connection: Any) -> Any:
         """
@@ -109,6 +140,24 @@ class DuckDBWarehouse(Warehouse):
     def hint(self, error: BaseException) -> str:
         """DuckDB has no error codes, only classes."""
         return _HINTS.get(type(error).__name__, "")
+
+
+def _is_locked(error: BaseException) -> bool:
+    """Only the message tells."""
+    return type(error).__name__ == "IOException" and "Could not set lock on file" in str(error)
+
+
+def _holder(state: RetryCallState) -> str:
+    """Which process has the file, as DuckDB says."""
+    found = re.search(r"PID \d+", str(state.outcome.exception() if state.outcome else ""))
+    return f"the process with the {found.group()}" if found else "another process"
+
+
+def _give_up(state: RetryCallState) -> None:
+    raise RaydocsLandingError(
+        f"For {_WAIT_SECONDS // 60} minutes, {_holder(state)} has had the DuckDB file open. Nothing was written. "
+        "End that process, or have it close its connection, and run the load again."
+    )
 
 
 def _literal(text: str) -> str:

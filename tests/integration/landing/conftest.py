@@ -1,15 +1,21 @@
-"""Real databases behind real Airflow hooks and connections. Nothing has to run: PostgreSQL comes from PyPI."""
+"""
+Real databases behind real Airflow hooks and connections.
+
+PostgreSQL comes from PyPI. A MySQL or MariaDB has to run; where none does, its tests are skipped.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Context, Decimal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +27,7 @@ from raydocs_provider.landing.warehouses import warehouse_for
 
 CONN_ID = "warehouse"
 _EXACT = Context(prec=60)
+MYSQL = ("mysql with connector", *(["mysql with mysqlclient"] if find_spec("MySQLdb") else []))
 ENGINES = ("duckdb", "sqlite", "postgres with psycopg 3", "postgres with psycopg2")
 
 
@@ -40,14 +47,22 @@ class Database:
         return Lander(warehouse_for(self.hook), plan)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with closing(self.hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
+        with self._open() as (_, cursor):
             cursor.execute(sql)
             return [tuple(row) for row in cursor.fetchall()]
 
     def execute(self, sql: str) -> None:
-        with closing(self.hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
+        with self._open() as (connection, cursor):
             cursor.execute(sql)
             connection.commit()
+
+    @contextmanager
+    def _open(self) -> Iterator[tuple[Any, Any]]:
+        """A connection that takes names as standard SQL quotes them, and its cursor."""
+        with closing(self.hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
+            if self.hook.conn_type == "mysql":
+                cursor.execute("SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')")
+            yield connection, cursor
 
     def reconnect(self, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> Database:
         """The same database through a connection with other fields."""
@@ -63,8 +78,9 @@ class Database:
         return sorted(rows, key=repr)
 
     def columns(self, table: Table) -> set[str]:
-        with closing(self.hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
+        with self._open() as (_, cursor):
             cursor.execute(f"SELECT * FROM {quoted(table)} WHERE 1 = 0")
+            cursor.fetchall()
             return {column[0] for column in cursor.description}
 
     def count(self, table: Table) -> int:
@@ -112,6 +128,27 @@ def postgres() -> Iterator[dict[str, Any]]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[dict[str, Any]]:
+    """The connection of a server that runs here, with a database that only these tests have."""
+    import mysql.connector
+
+    server = {"host": "127.0.0.1", "port": 3306, "password": ""}
+    try:
+        connection = mysql.connector.connect(user="root", **server)
+    except mysql.connector.Error:
+        pytest.skip(
+            "no MariaDB or MySQL at 127.0.0.1:3306 that lets root in without a password: start one with "
+            "'docker run -d -p 127.0.0.1:3306:3306 -e MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=1 mariadb' to run this test"
+        )
+    schema = f"landing test {os.getpid()}"
+    with closing(connection), closing(connection.cursor()) as cursor:
+        try:
+            yield {"conn_type": "mysql", "login": "root", "schema": schema, **server}
+        finally:
+            cursor.execute(f"DROP DATABASE IF EXISTS `{schema}`")
+
+
 @pytest.fixture
 def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
     """A fresh database of the engine that the test is parametrised with."""
@@ -131,6 +168,8 @@ def open_database(
         from airflow.providers.sqlite.hooks.sqlite import SqliteHook
 
         return Database(SqliteHook(sqlite_conn_id=CONN_ID), "invoices")
+    if engine in MYSQL:
+        return _open_mysql(engine, fixture("mysql"), monkeypatch)
     server = fixture("postgres")
     _connect(monkeypatch, server)
     from airflow.providers.postgres.hooks import postgres
@@ -141,6 +180,20 @@ def open_database(
     database.execute('DROP SCHEMA IF EXISTS "landing test" CASCADE')
     database.execute('CREATE SCHEMA "landing test"')
     return database
+
+
+def _open_mysql(engine: str, server: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Database:
+    from airflow.providers.mysql.hooks.mysql import MySqlHook
+
+    client = "mysqlclient" if engine.endswith("mysqlclient") else "mysql-connector-python"
+    schema = server["schema"]
+    server = server | {"extra": {"client": client}}
+    _connect(monkeypatch, server | {"schema": ""})
+    anywhere = Database(MySqlHook(mysql_conn_id=CONN_ID), "")
+    anywhere.execute(f'DROP DATABASE IF EXISTS "{schema}"')
+    anywhere.execute(f'CREATE DATABASE "{schema}"')
+    _connect(monkeypatch, server)
+    return Database(MySqlHook(mysql_conn_id=CONN_ID), "invoices", server)
 
 
 def _connect(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any]) -> None:
