@@ -41,13 +41,13 @@ def find_landed(
         return frozenset()
     with warehouse.reading() as cursor:
         try:
+            if not warehouse.column_types(cursor, ledger):
+                log.info("%s does not exist yet: no document is landed.", ledger)
+                return frozenset()
             rows = _read(warehouse, cursor, warehouse.quote_table(ledger), asked)
             landed = {sha256 for sha256, *version in rows if version == [template_id, template_hash]}
             return frozenset(sha256 for sha256 in asked if sha256.lower() in landed)
         except Exception as error:
-            if warehouse.is_missing(error):
-                log.info("%s does not exist yet: no document is landed.", ledger)
-                return frozenset()
             explanation = warehouse.explain(error)
             if explanation is None:
                 raise

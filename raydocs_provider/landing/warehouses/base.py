@@ -96,10 +96,6 @@ class Warehouse(ABC):
     def hint(self, error: BaseException) -> str:
         """The engine's code for its error, and what to do. Nothing of its message, which may quote values."""
 
-    @abstractmethod
-    def is_missing(self, error: BaseException) -> bool:
-        """Whether a query failed because its table, or the schema of it, does not exist."""
-
     def quote(self, name: str) -> str:
         """An identifier as standard SQL takes it, whatever is in it."""
         return '"' + name.replace('"', '""') + '"'

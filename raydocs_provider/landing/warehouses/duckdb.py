@@ -133,10 +133,6 @@ class DuckDBWarehouse(Warehouse):
                 return dict(columns)
         return {}
 
-    def is_missing(self, error: BaseException) -> bool:
-        """Told by the class: a table and its schema are all that a query of ours can miss in the catalog."""
-        return type(error).__name__ == "CatalogException"
-
     def hint(self, error: BaseException) -> str:
         """DuckDB has no error codes, only classes."""
         return _HINTS.get(type(error).__name__, "")

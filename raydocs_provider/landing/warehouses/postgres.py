@@ -95,10 +95,6 @@ class PostgresWarehouse(Warehouse):
                 while chunk := rows.read(_CHUNK_BYTES):
                     copy.write(chunk)
 
-    def is_missing(self, error: BaseException) -> bool:
-        """undefined_table, which a missing schema gives as well."""
-        return _sqlstate(error) == "42P01"
-
     def hint(self, error: BaseException) -> str:
         """The SQLSTATE, and what to do about those that a person has to act on."""
         state = _sqlstate(error)

@@ -89,10 +89,6 @@ class SqliteWarehouse(Warehouse):
         for rows in read_json(file, _ROWS):
             cursor.executemany(sql, rows)
 
-    def is_missing(self, error: BaseException) -> bool:
-        """Only the message tells."""
-        return str(error).startswith("no such table: ")
-
     def hint(self, error: BaseException) -> str:
         """SQLite reports all mistakes as one code; only the one about names says nothing about values."""
         name = getattr(error, "sqlite_errorname", "")
