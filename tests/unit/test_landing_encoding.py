@@ -16,7 +16,11 @@ from raydocs_provider.landing.values import Cell, storable, text_of_cell
 from raydocs_provider.landing.warehouses.encoding import encode_csv, encode_json, encode_text, read_json
 
 SPECIAL = st.text(st.sampled_from("\\\t\n\r\",'Nt.\x0b\x1a\x85\u2028\ufeff é😀"), max_size=12)
-TEXTS = st.text(max_size=12).map(storable) | SPECIAL | st.sampled_from(["", "\\N", "\\.", "NULL", "''", ",", "a\nb", "\r", "\t"])
+TEXTS = (
+    st.text(max_size=12).map(storable)
+    | SPECIAL
+    | st.sampled_from(["", "\\N", "\\.", "NULL", '""', ",", "a\nb", "\r", "\t"])
+)
 CELLS = (
     st.none()
     | TEXTS
