@@ -32,6 +32,11 @@ CONNECTION_FIELDS: dict[str, Any] = {
         "description": "A Redis (redis://host:6379/0) that counts the requests of all workers together. Optional.",
         "schema": {"type": ["string", "null"], "format": "password"},
     },
+    "dashboard_url": {
+        "label": "Dashboard URL",
+        "description": "A web page to link to, with {session_id}, {template_id}, {workspace_id} in it. Optional.",
+        "schema": {"type": ["string", "null"]},
+    },
     "timeout": {
         "label": "Timeout (seconds)",
         "description": "How long one request may wait for an answer before it counts as lost. 60 if empty.",
@@ -71,6 +76,11 @@ def get_provider_info() -> dict[str, Any]:
                 "source-integration-name": "Raydocs",
                 "target-integration-name": "Common SQL",
                 "python-module": "raydocs_provider.transfers.raydocs_to_sql",
-            }
+            },
+            {
+                "source-integration-name": "Raydocs",
+                "target-integration-name": "Common IO",
+                "python-module": "raydocs_provider.transfers.raydocs_to_object_storage",
+            },
         ],
     }

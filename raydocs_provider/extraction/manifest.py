@@ -46,6 +46,8 @@ class DocumentRecord:
     :param session_id: the paid session.
     :param submitted_at: when the session was paid for, in epoch seconds.
     :param result_id: the run that was read, once extracted.
+    :param seconds: how long its session took, by the server's clock where that says.
+    :param min_confidence: the lowest confidence of its values; None where Raydocs gives none.
     :param stage: for a failed document, the step that failed: ``input``, ``upload``, ``submit``, ``parsing``,
         ``extraction`` or ``waiting``.
     :param code: for a failed document, a fixed word for what happened.
@@ -60,6 +62,8 @@ class DocumentRecord:
     session_id: str | None = None
     submitted_at: float | None = None
     result_id: str | None = None
+    seconds: float | None = None
+    min_confidence: float | None = None
     stage: str | None = None
     code: str | None = None
     reason: str | None = None
@@ -286,6 +290,8 @@ class Outcome:
     :param state: ``extracted`` or ``failed``.
     :param result_id: the run that was read.
     :param document_sha256: what the session says it holds; None on old servers.
+    :param seconds: how long the session took.
+    :param min_confidence: the lowest confidence of the values; None where there is none.
     """
 
     state: str
@@ -294,6 +300,8 @@ class Outcome:
     stage: str | None = None
     code: str | None = None
     reason: str | None = None
+    seconds: float | None = None
+    min_confidence: float | None = None
 
 
 def apply_outcomes(manifest: Manifest, outcomes: Mapping[str, Outcome]) -> Manifest:
@@ -310,8 +318,16 @@ def apply_outcomes(manifest: Manifest, outcomes: Mapping[str, Outcome]) -> Manif
         outcome = outcomes.get(record.session_id or "")
         if outcome is None or record.state != SUBMITTED:
             advanced.append(record)
-        elif outcome.state == EXTRACTED:
-            advanced.append(replace(record, state=EXTRACTED, result_id=outcome.result_id))
+            continue
+        record = replace(record, seconds=_rounded(outcome.seconds, 1))
+        if outcome.state == EXTRACTED:
+            confidence = _rounded(outcome.min_confidence, 4)
+            advanced.append(replace(record, state=EXTRACTED, result_id=outcome.result_id, min_confidence=confidence))
         else:
             advanced.append(record.fail(outcome.stage or "", outcome.code or "", outcome.reason or ""))
     return replace(manifest, documents=tuple(advanced))
+
+
+def _rounded(number: float | None, digits: int) -> float | None:
+    """As a float of few digits: numbers of a file are decimals, which JSON has no form for."""
+    return None if number is None else round(float(number), digits)

@@ -13,6 +13,7 @@ from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from math import inf
 
 from raydocs_provider.api.models import (
@@ -99,6 +100,22 @@ def unknown_statuses(session: Session) -> set[str]:
     if session.status and session.status not in SESSION_STATUSES:
         unknown.add(f"session '{session.status}'")
     return unknown
+
+
+def lowest_confidence(result: Result | None) -> float | None:
+    """The lowest confidence anywhere in what the server says about the values; None where it gives none."""
+    found: list[float] = []
+    entries: list[object] = [result.audit] if result is not None else []
+    while entries:
+        entry = entries.pop()
+        if isinstance(entry, Mapping):
+            confidence = entry.get("confidence")
+            if isinstance(confidence, float | int | Decimal) and not isinstance(confidence, bool):
+                found.append(float(confidence))
+            entries.extend(entry.values())
+        elif isinstance(entry, list):
+            entries.extend(entry)
+    return min((confidence for confidence in found if 0 <= confidence <= 1), default=None)
 
 
 def server_seconds(session: Session) -> float | None:

@@ -7,10 +7,11 @@ Both hooks build their HTTP client from :class:`ConnectionSettings`, so the two 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from raydocs_provider import __version__
 from raydocs_provider.exceptions import RaydocsInputError
@@ -45,6 +46,8 @@ class ConnectionSettings:
     :param requests_per_minute: what the address of this machine may send.
     :param budget_url: a Redis that counts the requests of all processes behind the address; None: each process keeps
         a fair share of its own.
+    :param dashboard_url: address of a web page about a session or a template, with ``{session_id}``,
+        ``{template_id}`` and ``{workspace_id}`` in it; None: nothing is linked.
     """
 
     base_url: str
@@ -56,6 +59,7 @@ class ConnectionSettings:
     proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     verify: bool | str = True
     cert: str | tuple[str, ...] | None = None
+    dashboard_url: str | None = None
 
     @property
     def headers(self) -> dict[str, str]:
@@ -67,13 +71,23 @@ class ConnectionSettings:
             "User-Agent": f"airflow-provider-raydocs/{__version__}",
         }
 
+    def dashboard_link(self, template_id: str | None, session_id: str | None = None) -> str | None:
+        """The dashboard's address for a template or a session; None where it needs an id that is not there."""
+        ids = {"workspace_id": self.workspace_id, "template_id": template_id, "session_id": session_id}
+        link = self.dashboard_url
+        for name, value in ids.items():
+            if link is not None and f"{{{name}}}" in link:
+                link = link.replace(f"{{{name}}}", quote(value, safe="")) if value else None
+        return link
+
 
 def read_settings(connection: ConnectionLike, extra: Mapping[str, Any]) -> ConnectionSettings:
     """
     Check a connection and turn it into settings.
 
     :param extra: the connection's decoded ``extra``; keys of ours are ``workspace_id``, ``requests_per_minute``,
-        ``budget_url`` and ``timeout``, keys of the HTTP provider ``proxies`` (or ``proxy``), ``verify`` and ``cert``.
+        ``budget_url``, ``dashboard_url`` and ``timeout``, keys of the HTTP provider ``proxies`` (or ``proxy``),
+        ``verify`` and ``cert``.
     :raises RaydocsInputError: with the connection id and the field at fault, never with its value if it is secret.
     """
     name = connection.conn_id
@@ -111,7 +125,22 @@ def read_settings(connection: ConnectionLike, extra: Mapping[str, Any]) -> Conne
         proxies=tuple(sorted((str(scheme), str(url)) for scheme, url in proxies.items())),
         verify=_read_verify(extra.get("verify")),
         cert=tuple(cert) if isinstance(cert, list) else cert or None,
+        dashboard_url=_read_dashboard_url(extra.get("dashboard_url"), name),
     )
+
+
+def _read_dashboard_url(value: object, name: str) -> str | None:
+    """A link that people click: a web address, and no placeholder that stays one."""
+    link = value.strip() if isinstance(value, str) else ""
+    if not link:
+        return None
+    bare = re.sub(r"\{(workspace_id|template_id|session_id)\}", "", link)
+    if not link.startswith(("https://", "http://")) or "{" in bare or "}" in bare or not link.isprintable():
+        raise RaydocsInputError(
+            f"'dashboard_url' in the extra of connection '{name}' has to be a web address, which may have "
+            "{session_id}, {template_id} and {workspace_id} in it."
+        )
+    return link
 
 
 def _read_verify(value: object) -> bool | str:

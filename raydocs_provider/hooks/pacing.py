@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
-from airflow.providers.common.compat.sdk import Stats
-
 from raydocs_provider.api.requests import ApiRequest
 from raydocs_provider.api.responses import parse_retry_after
 from raydocs_provider.extraction.budget import WINDOW_SECONDS, Budget, Ticket, Urgency
 from raydocs_provider.extraction.waiting import Waiting
 from raydocs_provider.hooks.connection import ConnectionSettings
+from raydocs_provider.hooks.metrics import time_budget_wait
 
 if TYPE_CHECKING:
     from raydocs_provider.hooks.shared_budget import SharedBudget
@@ -53,8 +52,8 @@ class Pacer:
         self._announced_at = float("-inf")
         self._waitings: WeakSet[Waiting] = WeakSet()
 
-    def wait(self, urgency: Urgency) -> None:
-        """Block this thread until a request may leave."""
+    def wait(self, urgency: Urgency) -> float:
+        """Block this thread until a request may leave. Returns the seconds that took."""
         started_at = time.monotonic()
         ticket = self._join(urgency)
         try:
@@ -64,10 +63,10 @@ class Pacer:
                 time.sleep(min(nap, _LONGEST_NAP_SECONDS))
         finally:
             self._leave(ticket)
-        self._report_wait(started_at)
+        return self._report_wait(started_at)
 
-    async def wait_async(self, urgency: Urgency) -> None:
-        """Wait on the event loop until a request may leave."""
+    async def wait_async(self, urgency: Urgency) -> float:
+        """As `wait`, on the event loop."""
         started_at = time.monotonic()
         ticket = self._join(urgency)
         try:
@@ -78,7 +77,7 @@ class Pacer:
                 await asyncio.sleep(min(nap, _LONGEST_NAP_SECONDS))
         finally:
             self._leave(ticket)
-        self._report_wait(started_at)
+        return self._report_wait(started_at)
 
     def note(self, status: int, headers: Mapping[str, str], now: datetime) -> None:
         """
@@ -121,8 +120,10 @@ class Pacer:
         with self._lock:
             self._budget.leave(ticket)
 
-    def _report_wait(self, started_at: float) -> None:
-        Stats.timing("raydocs.budget_wait", (time.monotonic() - started_at) * 1000)
+    def _report_wait(self, started_at: float) -> float:
+        waited = time.monotonic() - started_at
+        time_budget_wait(waited)
+        return waited
 
     def _take(self, ticket: Ticket) -> float:
         now = time.monotonic()

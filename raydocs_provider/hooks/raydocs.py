@@ -27,8 +27,10 @@ from raydocs_provider.exceptions import (
     RaydocsPermissionError,
     RaydocsUnexpectedResponseError,
 )
+from raydocs_provider.extraction.progress import Usage
 from raydocs_provider.get_provider_info import CONNECTION_FIELDS, CONNECTION_UI_BEHAVIOUR
 from raydocs_provider.hooks.connection import CONNECT_TIMEOUT_SECONDS, ConnectionSettings, read_settings
+from raydocs_provider.hooks.metrics import count_answer
 from raydocs_provider.hooks.pacing import pacer_for, urgency_of
 from raydocs_provider.hooks.retrying import retry_options
 from raydocs_provider.hooks.uploading import UploadedFile, upload_file
@@ -60,6 +62,8 @@ class RaydocsHook(HttpHook):
     def __init__(self, raydocs_conn_id: str = default_conn_name) -> None:
         super().__init__(http_conn_id=raydocs_conn_id)
         self.raydocs_conn_id = raydocs_conn_id
+        #: What this hook has asked of Raydocs.
+        self.usage = Usage()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -174,7 +178,7 @@ class RaydocsHook(HttpHook):
         session = self._session if request.repeatable else self.get_conn()
         pacer = pacer_for(self.settings)
         if paced:
-            pacer.wait(urgency_of(request))
+            self.usage.wait(pacer.wait(urgency_of(request)))
         if before_sending is not None:
             before_sending()
         try:
@@ -189,9 +193,11 @@ class RaydocsHook(HttpHook):
             )
             status, headers, body = response.status_code, response.headers, response.content
         except requests.RequestException as lost:
+            count_answer(self.usage, None)
             error = no_answer(request, type(lost).__name__, left=_may_have_left(lost))
         else:
             now = datetime.now(UTC)
+            count_answer(self.usage, status)
             pacer.note(status, headers, now)
             return read_answer(request, status, headers, body, now=now)
         finally:

@@ -16,7 +16,9 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from raydocs_provider.api.requests import ApiRequest
 from raydocs_provider.api.responses import no_answer, read_answer
+from raydocs_provider.extraction.progress import Usage
 from raydocs_provider.hooks.connection import CONNECT_TIMEOUT_SECONDS, ConnectionSettings, read_settings
+from raydocs_provider.hooks.metrics import count_answer
 from raydocs_provider.hooks.pacing import pacer_for, urgency_of
 from raydocs_provider.hooks.retrying import retry_options
 
@@ -50,6 +52,7 @@ class RaydocsAsyncHook(HttpAsyncHook):
 
     :param raydocs_conn_id: the connection, looked up on entering, never in the constructor.
     :param settings: settings already read, so that no connection is looked up at all.
+    :param usage: what to count requests into; default: one of its own.
     """
 
     conn_name_attr = "raydocs_conn_id"
@@ -57,9 +60,15 @@ class RaydocsAsyncHook(HttpAsyncHook):
     conn_type = "raydocs"
     hook_name = "Raydocs"
 
-    def __init__(self, raydocs_conn_id: str = default_conn_name, settings: ConnectionSettings | None = None) -> None:
+    def __init__(
+        self,
+        raydocs_conn_id: str = default_conn_name,
+        settings: ConnectionSettings | None = None,
+        usage: Usage | None = None,
+    ) -> None:
         super().__init__(http_conn_id=raydocs_conn_id)
         self.raydocs_conn_id = raydocs_conn_id
+        self.usage = usage or Usage()
         self._settings = settings
         self._shared: _SharedSession | None = None
 
@@ -106,7 +115,7 @@ class RaydocsAsyncHook(HttpAsyncHook):
             raise RuntimeError("Use 'async with RaydocsAsyncHook(...) as hook'.")
         settings = self._settings
         pacer = pacer_for(settings)
-        await pacer.wait_async(urgency_of(request))
+        self.usage.wait(await pacer.wait_async(urgency_of(request)))
         try:
             async with self._shared.session.request(
                 request.method,
@@ -119,9 +128,11 @@ class RaydocsAsyncHook(HttpAsyncHook):
                 status, headers, body = response.status, response.headers, await response.read()
         except (aiohttp.ClientError, TimeoutError) as lost:
             left = not isinstance(lost, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+            count_answer(self.usage, None)
             error = no_answer(request, type(lost).__name__, left=left)
         else:
             now = datetime.now(UTC)
+            count_answer(self.usage, status)
             pacer.note(status, headers, now)
             return read_answer(request, status, headers, body, now=now)
         raise error

@@ -11,15 +11,27 @@ import asyncio
 import math
 import random
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from asgiref.sync import sync_to_async
 
 from raydocs_provider.api import requests as endpoints
+from raydocs_provider.api.models import Result, Session
 from raydocs_provider.exceptions import RaydocsApiError, RaydocsNotFoundError
 from raydocs_provider.extraction.manifest import EXTRACTED, FAILED, SUBMITTED, Manifest, Outcome, apply_outcomes
 from raydocs_provider.extraction.spool import Spool
-from raydocs_provider.extraction.waiting import Pace, Waiting, judge, newest_run, server_seconds, unknown_statuses
+from raydocs_provider.extraction.waiting import (
+    Pace,
+    Waiting,
+    judge,
+    lowest_confidence,
+    newest_run,
+    server_seconds,
+    unknown_statuses,
+)
+from raydocs_provider.hooks.metrics import time_extraction
 from raydocs_provider.hooks.pacing import Pacer, pacer_for
 from raydocs_provider.hooks.raydocs_async import RaydocsAsyncHook
 
@@ -27,6 +39,8 @@ from raydocs_provider.hooks.raydocs_async import RaydocsAsyncHook
 MAX_FAILED_LOOKS_IN_A_ROW = 5
 _SECONDS_BETWEEN_REPORTS = 30.0
 _SECONDS_BETWEEN_SIGNS_OF_LIFE = 600.0
+
+Tell = Callable[[Manifest], Awaitable[None]]
 
 
 def start_waiting(manifest: Manifest, pace: Pace, now: float) -> Waiting:
@@ -47,13 +61,18 @@ class Watcher:
     :param manifest: the submitted documents.
     :param spool: where finished sessions are put on file; None leaves fetching the results to the load.
     :param log: where progress is told.
+    :param tell: called with the manifest now and then, for people who look from outside; default: nobody does.
     """
 
-    def __init__(self, manifest: Manifest, waiting: Waiting, spool: Spool | None, log: Any) -> None:
+    def __init__(
+        self, manifest: Manifest, waiting: Waiting, spool: Spool | None, log: Any, tell: Tell | None = None
+    ) -> None:
         self._manifest = manifest
         self._waiting = waiting
         self._spool = spool
         self._log = log
+        self._tell = tell
+        self._told_at = time.monotonic()
         self._total = len(waiting.open)
         self._unknown_seen: set[str] = set()
         self._failed_looks = 0
@@ -102,19 +121,23 @@ class Watcher:
                 await asyncio.sleep(max(0.0, min(at + delay, stop_at) - now))
                 await self._look(hook, session_id, pacer)
                 self._report(self._now(), pacer)
+                if self._tell and time.monotonic() - self._told_at > _SECONDS_BETWEEN_REPORTS:
+                    self._told_at = time.monotonic()
+                    await self._tell(self.manifest)
         return True
 
     async def _look(self, hook: RaydocsAsyncHook, session_id: str, pacer: Pacer) -> None:
         try:
             session = await hook.call(endpoints.get_session(session_id))
             outcome = judge(session)
-            if outcome is not None and self._spool is not None:
-                run = newest_run(session.results)
-                if outcome.state == EXTRACTED and run is not None and run.data is None:
+            if outcome is not None:
+                run = newest_run(session.results) if outcome.state == EXTRACTED else None
+                if self._spool is not None and run is not None and run.data is None:
                     run = await hook.call(endpoints.get_result(run.id))
-                result = run if outcome.state == EXTRACTED else None
-                # File systems and object stores block; the loop of a triggerer must not.
-                await sync_to_async(self._spool.write_session, thread_sensitive=False)(session_id, outcome, result)
+                outcome = self._measure(session_id, session, outcome, run)
+                if self._spool is not None:
+                    # File systems and object stores block; the loop of a triggerer must not.
+                    await sync_to_async(self._spool.write_session, thread_sensitive=False)(session_id, outcome, run)
         except RaydocsNotFoundError:
             reason = "The session is gone: it was deleted at Raydocs, or the token lost its access."
             self._waiting.record_outcome(session_id, Outcome(FAILED, None, None, "waiting", "session_gone", reason))
@@ -134,10 +157,14 @@ class Watcher:
         if outcome is None:
             self._waiting.record_unfinished(session_id, now, pacer.round_seconds(), random.random())
         else:
-            seconds = server_seconds(session)
-            if seconds is None:
-                seconds = now - self._waiting.submitted_at[session_id]
-            self._waiting.record_outcome(session_id, outcome, seconds)
+            self._waiting.record_outcome(session_id, outcome, outcome.seconds)
+
+    def _measure(self, session_id: str, session: Session, outcome: Outcome, run: Result | None) -> Outcome:
+        """Add to an outcome how long the session took and how sure Raydocs is of its values."""
+        age = self._now() - self._waiting.submitted_at[session_id]
+        seconds = server_seconds(session)
+        time_extraction(age if seconds is None else seconds, None if seconds is None else max(0.0, age - seconds))
+        return replace(outcome, seconds=age if seconds is None else seconds, min_confidence=lowest_confidence(run))
 
     def _report(self, now: float, pacer: Pacer) -> None:
         """One line when counts have changed, at a rate a person can follow, and one in ten minutes if they have not."""

@@ -6,10 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, BaseOperatorLink
 
 from raydocs_provider.arguments import FAIL, RESUBMIT, SKIP, WARN, require_choice, require_text
 from raydocs_provider.exceptions import RaydocsInputError
+from raydocs_provider.links.raydocs import RaydocsDashboardLink, RaydocsDocumentsLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -35,6 +36,7 @@ class RaydocsUploadOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("documents", "results_path", "raydocs_conn_id")
+    operator_extra_links: tuple[BaseOperatorLink, ...] = (RaydocsDocumentsLink(),)
     ui_color = "#e8e4f6"
 
     def __init__(
@@ -95,9 +97,11 @@ class RaydocsUploadOperator(BaseOperator):
         """Upload the files and return the manifest."""
         from raydocs_provider.extraction.failures import check_failures
         from raydocs_provider.extraction.manifest import FOUND, Manifest
+        from raydocs_provider.extraction.progress import UPLOAD
         from raydocs_provider.extraction.spool import dump_manifest
         from raydocs_provider.extraction.submission import first_of_each, spread
         from raydocs_provider.hooks.raydocs import RaydocsHook
+        from raydocs_provider.hooks.reporting import Reporter, push_progress
         from raydocs_provider.hooks.storage import open_spool
         from raydocs_provider.hooks.submitting import hash_documents, upload_documents
 
@@ -110,6 +114,7 @@ class RaydocsUploadOperator(BaseOperator):
         records = spread(records, FOUND, uploaded)
         manifest = Manifest(tuple(records), self.raydocs_conn_id, results_path=self.results_path)
         self.log.info("Uploads: %s.", manifest.summarize())
+        push_progress(context, Reporter(UPLOAD, hook.usage).describe(manifest))
         check_failures(manifest, self.on_partial_failure)
         return dump_manifest(manifest, open_spool(self.results_path))
 
@@ -130,6 +135,7 @@ class RaydocsCreateSessionsOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("template_id", "uploads", "results_path", "raydocs_conn_id")
+    operator_extra_links: tuple[BaseOperatorLink, ...] = (RaydocsDocumentsLink(), RaydocsDashboardLink())
     ui_color = "#e8e4f6"
 
     def __init__(
@@ -154,12 +160,15 @@ class RaydocsCreateSessionsOperator(BaseOperator):
         from dataclasses import replace
 
         from raydocs_provider.extraction.manifest import UPLOADED, check_manifest
+        from raydocs_provider.extraction.progress import CREATE_SESSIONS
         from raydocs_provider.extraction.spool import dump_manifest, load_manifest
         from raydocs_provider.extraction.submission import first_of_each, settle_known, spread
         from raydocs_provider.hooks.ledger_stores import open_ledger
         from raydocs_provider.hooks.raydocs import RaydocsHook
+        from raydocs_provider.hooks.reporting import Reporter, push_progress
         from raydocs_provider.hooks.storage import open_spool
         from raydocs_provider.hooks.submitting import batches, create_sessions, recall_submissions
+        from raydocs_provider.links.raydocs import push_links
 
         template_id = require_text(self.template_id, "template_id")
         written = check_manifest(self.uploads)
@@ -185,6 +194,7 @@ class RaydocsCreateSessionsOperator(BaseOperator):
             )
             submitted_at = submissions.submitted_at or time.time()
             sent: list[DocumentRecord] = []
+            push_links(context, hook.settings.dashboard_link(template.id))
             for batch in batches(first_of_each(records, UPLOADED)):
                 sent.extend(create_sessions(hook, template.id, batch, ledger))
         manifest = replace(
@@ -197,4 +207,6 @@ class RaydocsCreateSessionsOperator(BaseOperator):
             submitted_at=submitted_at,
         )
         self.log.info("Sessions: %s.", manifest.summarize())
+        retry = {"on_ambiguous_submit": self.on_ambiguous_submit, "retry_failed": False}
+        push_progress(context, Reporter(CREATE_SESSIONS, hook.usage, template.name, retry).describe(manifest))
         return dump_manifest(manifest, spool)

@@ -21,6 +21,7 @@ from raydocs_provider.arguments import (
     total_seconds,
 )
 from raydocs_provider.exceptions import RaydocsError, RaydocsInputError
+from raydocs_provider.links.raydocs import RaydocsDashboardLink, RaydocsDocumentsLink
 from raydocs_provider.operators.documents import RaydocsUploadOperator
 from raydocs_provider.triggers.events import BACKSTOP, BRIEF_LOOK_SECONDS, push_manifest
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from raydocs_provider.extraction.manifest import DocumentRecord, Manifest
     from raydocs_provider.extraction.spool import Spool
     from raydocs_provider.hooks.raydocs import RaydocsHook
+    from raydocs_provider.hooks.reporting import Reporter
 
 DEFAULT_TIMEOUT = timedelta(hours=6)
 # One trigger owns all sessions of a task, and one task instance is what a person clears or retries.
@@ -84,6 +86,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         "check_target",
         *RaydocsUploadOperator.template_fields,
     )
+    operator_extra_links = (RaydocsDocumentsLink(), RaydocsDashboardLink())
 
     def __init__(
         self,
@@ -125,37 +128,47 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Upload, submit and wait; returns the manifest, or defers."""
+        from raydocs_provider.extraction.progress import EXTRACT
         from raydocs_provider.extraction.spool import dump_manifest
         from raydocs_provider.extraction.waiting import Pace
         from raydocs_provider.hooks.raydocs import RaydocsHook
         from raydocs_provider.hooks.raydocs_async import RaydocsAsyncHook
+        from raydocs_provider.hooks.reporting import Reporter, push_progress
         from raydocs_provider.hooks.storage import open_spool
         from raydocs_provider.hooks.watching import Watcher, run_watch, start_waiting
 
         spool = open_spool(self.results_path)
+        reporter = Reporter(EXTRACT, retry=self._retry_terms())
         with RaydocsHook(self.raydocs_conn_id) as hook:
-            manifest = self._submit(context, hook, spool)
+            reporter.usage = hook.usage
+            manifest = self._submit(context, hook, spool, reporter)
             settings = hook.settings
+
+        async def tell(known: Manifest) -> None:
+            push_progress(context, reporter.describe(known))
 
         now = time.time()
         deadline = now + self.timeout
         pace = Pace(self.expected_seconds, session_timeout=self.session_timeout)
-        watcher = Watcher(manifest, start_waiting(manifest, pace, now), spool, self.log)
+        watcher = Watcher(manifest, start_waiting(manifest, pace, now), spool, self.log, tell)
         until = min(now + BRIEF_LOOK_SECONDS, deadline) if self.deferrable else deadline
         due_by = until if self.deferrable else math.inf
         try:
-            async_hook = RaydocsAsyncHook(self.raydocs_conn_id, settings)
+            async_hook = RaydocsAsyncHook(self.raydocs_conn_id, settings, reporter.usage)
             finished = run_watch(watcher, async_hook, due_by=due_by, stop_at=until)
         except RaydocsError:
+            push_progress(context, reporter.describe(watcher.manifest))
             push_manifest(context, dump_manifest(watcher.manifest, spool))
             raise
         manifest = watcher.manifest
         written = dump_manifest(manifest, spool)
+        progress = reporter.describe(manifest)
+        push_progress(context, progress)
         if not finished and self.deferrable and time.time() < deadline:
-            self._defer(written, deadline)
+            self._defer(written, deadline, progress)
         return self._conclude(context, written, manifest, finished)
 
-    def _submit(self, context: Context, hook: RaydocsHook, spool: Spool | None) -> Manifest:
+    def _submit(self, context: Context, hook: RaydocsHook, spool: Spool | None, reporter: Reporter) -> Manifest:
         """Bring every document to its session. Whatever can be refused for free is checked before the first upload."""
         from raydocs_provider.extraction.manifest import FOUND, SKIPPED, SUBMITTED, Manifest
         from raydocs_provider.extraction.submission import first_of_each, settle_known, spread
@@ -166,6 +179,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
             recall_submissions,
             upload_documents,
         )
+        from raydocs_provider.links.raydocs import push_links
 
         template_id = require_text(self.template_id, "template_id")
         found = self.find_documents()
@@ -180,6 +194,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
                 "over lists of them: RaydocsExtractOperator.partial(...).expand(documents=[[...], [...]])."
             )
         template = hook.get_template(template_id)
+        reporter.template_name = template.name
         self._rehearse_load(template)
         if spool is not None:
             spool.write_template(template)  # also shows that results_path can be written
@@ -200,6 +215,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
             self.log.info("%d document(s) were submitted by an earlier attempt; going on with them.", self._submitted)
         submitted_at = submissions.submitted_at if self._submitted else None
         files = {document.uri: document for document in found}
+        push_links(context, hook.settings.dashboard_link(template.id))
         sent: list[DocumentRecord] = []
         # A batch is submitted as soon as its uploads are done, so extraction runs while later files upload.
         for batch in batches(first_of_each(records, FOUND)):
@@ -256,7 +272,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
             template_hash=template_hash,
         )
 
-    def _defer(self, written: dict[str, Any], deadline: float) -> None:
+    def _defer(self, written: dict[str, Any], deadline: float, progress: dict[str, Any]) -> None:
         from raydocs_provider.triggers.raydocs import RaydocsSessionsTrigger
 
         self.log.info("Handing %d open session(s) over to the triggerer.", written["counts"]["submitted"])
@@ -267,6 +283,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
                 deadline=deadline,
                 expected_seconds=self.expected_seconds,
                 session_timeout=self.session_timeout,
+                progress=progress,
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=max(0.0, deadline - time.time())) + BACKSTOP,
@@ -279,9 +296,12 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         :raises RaydocsError: what the trigger met, the deadline, or failed documents.
         """
         from raydocs_provider.extraction.spool import load_manifest
+        from raydocs_provider.hooks.reporting import push_progress
         from raydocs_provider.hooks.storage import open_spool
         from raydocs_provider.triggers.events import check_event
 
+        if isinstance(event, dict) and isinstance(event.get("progress"), dict):
+            push_progress(context, event["progress"])
         try:
             written, finished = check_event(event)
         except RaydocsError:
@@ -296,9 +316,11 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
     ) -> dict[str, Any]:
         from raydocs_provider.extraction.failures import check_deadline, check_failures
         from raydocs_provider.extraction.submission import failed_sessions
+        from raydocs_provider.hooks.metrics import count_documents
         from raydocs_provider.hooks.storage import open_spool
 
         self.log.info("Extraction: %s.", manifest.summarize())
+        count_documents(manifest.documents)
         if (failed := failed_sessions(manifest.documents)) and manifest.template_id and manifest.template_hash:
             spool = open_spool(manifest.results_path)
             ledger = self._open_ledger(context, spool, manifest.template_id, manifest.template_hash)
@@ -312,6 +334,14 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
             push_manifest(context, written)
             raise
         return written
+
+    def _retry_terms(self) -> dict[str, Any]:
+        """What decides about documents on a retry, for those who have to decide whether to retry."""
+        return {
+            "on_ambiguous_submit": self.on_ambiguous_submit,
+            "retry_failed": self.retry_failed,
+            "skip_landed_in": None if self.force else self.skip_landed_in,
+        }
 
     def on_kill(self) -> None:
         """Say what goes on at Raydocs, which has no request to cancel a session."""

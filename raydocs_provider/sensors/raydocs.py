@@ -17,12 +17,14 @@ from airflow.providers.common.compat.sdk import (
 
 from raydocs_provider.arguments import FAIL, WARN, require_choice, require_ratio, total_seconds
 from raydocs_provider.exceptions import RaydocsDeadlineError, RaydocsExtractionError
+from raydocs_provider.links.raydocs import RaydocsDocumentsLink
 from raydocs_provider.triggers.events import BACKSTOP, BRIEF_LOOK_SECONDS, push_manifest
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from raydocs_provider.extraction.manifest import Manifest
+    from raydocs_provider.hooks.reporting import Reporter
     from raydocs_provider.hooks.watching import Watcher
 
 
@@ -46,6 +48,7 @@ class RaydocsSessionsSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("sessions", "raydocs_conn_id")
+    operator_extra_links = (RaydocsDocumentsLink(),)
     ui_color = "#e8e4f6"
 
     def __init__(
@@ -69,6 +72,7 @@ class RaydocsSessionsSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self.raydocs_conn_id = raydocs_conn_id
         self._watcher: Watcher | None = None
+        self._reporter: Reporter | None = None
 
     def execute(self, context: Context) -> Any:
         """Poke, or look briefly and defer."""
@@ -76,35 +80,42 @@ class RaydocsSessionsSensor(BaseSensorOperator):
             return super().execute(context)
         started_at = time.time()
         until = started_at + min(BRIEF_LOOK_SECONDS, self.timeout)
-        finished, manifest = self._look(due_by=until, stop_at=until)
+        finished, manifest = self._look(context, due_by=until, stop_at=until)
         if finished:
             return self._conclude(context, manifest)
         return self._defer(manifest, started_at + self.timeout)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look at the sessions that are due."""
-        finished, manifest = self._look(due_by=time.time(), stop_at=math.inf)
+        finished, manifest = self._look(context, due_by=time.time(), stop_at=math.inf)
         return PokeReturnValue(finished, self._conclude(context, manifest) if finished else None)
 
-    def _look(self, *, due_by: float, stop_at: float) -> tuple[bool, Manifest]:
+    def _look(self, context: Context, *, due_by: float, stop_at: float) -> tuple[bool, Manifest]:
         from raydocs_provider.extraction.manifest import check_manifest
+        from raydocs_provider.extraction.progress import WAIT
         from raydocs_provider.extraction.spool import load_manifest
         from raydocs_provider.extraction.waiting import Pace
         from raydocs_provider.hooks.raydocs import RaydocsHook
         from raydocs_provider.hooks.raydocs_async import RaydocsAsyncHook
+        from raydocs_provider.hooks.reporting import Reporter, push_progress
         from raydocs_provider.hooks.storage import open_spool
         from raydocs_provider.hooks.watching import Watcher, run_watch, start_waiting
 
+        async def tell(known: Manifest) -> None:
+            push_progress(context, reporter.describe(known))
+
         first = self._watcher is None
+        reporter = self._reporter = self._reporter or Reporter(WAIT)
         if self._watcher is None:
             written = check_manifest(self.sessions)
             spool = open_spool(written.get("results_path"))
             manifest = load_manifest(written, spool)
             pace = Pace(self.expected_seconds, session_timeout=self.session_timeout)
-            self._watcher = Watcher(manifest, start_waiting(manifest, pace, time.time()), spool, self.log)
+            self._watcher = Watcher(manifest, start_waiting(manifest, pace, time.time()), spool, self.log, tell)
         conn_id = self.raydocs_conn_id or self._watcher.manifest.conn_id
-        hook = RaydocsAsyncHook(conn_id, RaydocsHook(conn_id).settings)
+        hook = RaydocsAsyncHook(conn_id, RaydocsHook(conn_id).settings, self._reporter.usage)
         finished = run_watch(self._watcher, hook, due_by=due_by, stop_at=stop_at, recall=first)
+        push_progress(context, self._reporter.describe(self._watcher.manifest))
         return finished, self._watcher.manifest
 
     def _defer(self, manifest: Manifest, deadline: float) -> None:
@@ -119,6 +130,7 @@ class RaydocsSessionsSensor(BaseSensorOperator):
                 deadline=deadline,
                 expected_seconds=self.expected_seconds,
                 session_timeout=self.session_timeout,
+                progress=self._reporter.describe(manifest) if self._reporter else None,
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout) + BACKSTOP,
@@ -132,9 +144,12 @@ class RaydocsSessionsSensor(BaseSensorOperator):
         """
         from raydocs_provider.extraction.failures import check_deadline
         from raydocs_provider.extraction.spool import load_manifest
+        from raydocs_provider.hooks.reporting import push_progress
         from raydocs_provider.hooks.storage import open_spool
         from raydocs_provider.triggers.events import check_event
 
+        if isinstance(event, dict) and isinstance(event.get("progress"), dict):
+            push_progress(context, event["progress"])
         written, finished = check_event(event)
         manifest = load_manifest(written, open_spool(written.get("results_path")))
         if not finished:
@@ -148,9 +163,11 @@ class RaydocsSessionsSensor(BaseSensorOperator):
     def _conclude(self, context: Context, manifest: Manifest) -> dict[str, Any]:
         from raydocs_provider.extraction.failures import check_failures
         from raydocs_provider.extraction.spool import dump_manifest
+        from raydocs_provider.hooks.metrics import count_documents
         from raydocs_provider.hooks.storage import open_spool
 
         self.log.info("Extraction: %s.", manifest.summarize())
+        count_documents(manifest.documents)
         written = dump_manifest(manifest, open_spool(manifest.results_path))
         try:
             check_failures(manifest, self.on_partial_failure, self.max_failure_ratio)

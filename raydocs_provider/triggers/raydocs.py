@@ -6,9 +6,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+if TYPE_CHECKING:
+    from raydocs_provider.extraction.manifest import Manifest
 
 # Airflow 3.3.2 and older can mark a task failed whose trigger fires within seconds of the deferral: the scheduler then
 # finds the executor's "done" while the task is queued again. No event leaves sooner than this.
@@ -32,6 +35,7 @@ class RaydocsSessionsTrigger(BaseTrigger):
     :param expected_seconds: how long an extraction usually takes.
     :param poll_min: shortest time between two looks at the same session, in seconds.
     :param session_timeout: seconds after which one session counts as failed; None leaves that to the deadline.
+    :param progress: the task's progress record so far; None: it kept none.
     """
 
     # Assignments only, here as everywhere: an exception in a trigger's constructor stops the whole triggerer.
@@ -43,6 +47,7 @@ class RaydocsSessionsTrigger(BaseTrigger):
         expected_seconds: float = 30.0,
         poll_min: float = 5.0,
         session_timeout: float | None = None,
+        progress: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.raydocs_conn_id = raydocs_conn_id
@@ -51,6 +56,7 @@ class RaydocsSessionsTrigger(BaseTrigger):
         self.expected_seconds = expected_seconds
         self.poll_min = poll_min
         self.session_timeout = session_timeout
+        self.progress = progress
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments, as Airflow stores them."""
@@ -61,6 +67,7 @@ class RaydocsSessionsTrigger(BaseTrigger):
             "expected_seconds",
             "poll_min",
             "session_timeout",
+            "progress",
         )
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
@@ -98,6 +105,7 @@ class RaydocsSessionsTrigger(BaseTrigger):
         from raydocs_provider.extraction.spool import dump_manifest, load_manifest
         from raydocs_provider.extraction.waiting import Pace
         from raydocs_provider.hooks.raydocs_async import RaydocsAsyncHook
+        from raydocs_provider.hooks.reporting import Reporter, push_from_trigger
         from raydocs_provider.hooks.storage import open_spool
         from raydocs_provider.hooks.watching import Watcher, start_waiting
 
@@ -106,9 +114,18 @@ class RaydocsSessionsTrigger(BaseTrigger):
         spool = await sync_to_async(open_spool, thread_sensitive=False)(self.manifest.get("results_path"))
         manifest = await sync_to_async(load_manifest, thread_sensitive=False)(self.manifest, spool)
         pace = Pace(self.expected_seconds, self.poll_min, self.session_timeout)
-        watcher = Watcher(manifest, start_waiting(manifest, pace, time.time()), spool, self.log)
+        reporter = Reporter.resume(self.progress)
+
+        async def tell(known: Manifest) -> None:
+            await push_from_trigger(self, reporter.describe(known))
+
+        watcher = Watcher(manifest, start_waiting(manifest, pace, time.time()), spool, self.log, tell)
         await watcher.recall()
-        async with RaydocsAsyncHook(self.raydocs_conn_id) as hook:
+        async with RaydocsAsyncHook(self.raydocs_conn_id, usage=reporter.usage) as hook:
             finished = await watcher.watch(hook, stop_at=self.deadline)
         written = await sync_to_async(dump_manifest, thread_sensitive=False)(watcher.manifest, spool)
-        return {"status": "finished" if finished else "deadline", "manifest": written}
+        return {
+            "status": "finished" if finished else "deadline",
+            "manifest": written,
+            "progress": reporter.describe(watcher.manifest),
+        }

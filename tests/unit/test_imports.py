@@ -22,7 +22,7 @@ LAYERS = (
     ("api", "arguments"),
     ("extraction", "landing"),
     ("hooks",),
-    ("triggers",),
+    ("triggers", "links"),
     ("operators", "sensors", "transfers"),
     ("plugins",),
 )
@@ -61,7 +61,7 @@ def test_what_is_not_about_airflow_does_not_import_it(path: Path) -> None:
 # What parsing a Dag has loaded anyway: Airflow itself and the compatibility provider.
 BASELINE = "import airflow.sdk, airflow.triggers.base, airflow.providers.common.compat.sdk"
 # What a Dag file may import of ours, and what that may bring along.
-FOR_DAG_FILES = ("operators", "sensors", "transfers", "triggers")
+FOR_DAG_FILES = ("operators", "sensors", "transfers", "triggers", "links")
 CHEAP = (*FOR_DAG_FILES, "__init__", "exceptions", "api", "arguments", "extraction")
 NEWLY_IMPORTED = f"""
 import importlib, json, sys

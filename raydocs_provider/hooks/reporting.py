@@ -1,0 +1,84 @@
+"""Tells the people on call how far a task is: keeps its progress record where the Airflow UI finds it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import XCom
+from asgiref.sync import sync_to_async
+
+from raydocs_provider.extraction.manifest import Manifest
+from raydocs_provider.extraction.progress import EXTRACT, PROGRESS_KEY, Usage, describe_extraction
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.triggers.base import BaseTrigger
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Reporter:
+    """
+    Makes the records of one task.
+
+    :param kind: of the task, a word of :mod:`raydocs_provider.extraction.progress`.
+    :param usage: what its hooks count into.
+    :param template_name: for people.
+    :param retry: what a retry depends on.
+    """
+
+    kind: str
+    usage: Usage = field(default_factory=Usage)
+    template_name: str | None = None
+    retry: Mapping[str, Any] | None = None
+
+    @classmethod
+    def resume(cls, record: Mapping[str, Any] | None, kind: str = EXTRACT) -> Reporter:
+        """Go on where another process has stopped; from nothing where it left no record, as older versions did."""
+        kept = record if isinstance(record, Mapping) else {}
+        return cls(str(kept.get("kind") or kind), Usage.from_json(kept), kept.get("template_name"), kept.get("retry"))
+
+    def describe(self, manifest: Manifest) -> dict[str, Any]:
+        """The record as of now."""
+        return describe_extraction(
+            self.kind, manifest, self.usage, time.time(), template_name=self.template_name, retry=self.retry
+        )
+
+
+def push_progress(context: Context, record: Mapping[str, Any]) -> None:
+    """
+    Keep a record as an XCom of the task instance.
+
+    Best effort: it is there to be looked at, and the documents are worth more.
+    """
+    try:
+        context["ti"].xcom_push(key=PROGRESS_KEY, value=dict(record))
+    except Exception as problem:
+        _complain(problem)
+
+
+async def push_from_trigger(trigger: BaseTrigger, record: Mapping[str, Any]) -> None:
+    """As `push_progress`, from a trigger: its task instance is deferred and keeps its XComs."""
+    ti = trigger.task_instance
+    if ti is None:
+        return
+    try:
+        await sync_to_async(XCom.set, thread_sensitive=False)(
+            PROGRESS_KEY,
+            dict(record),
+            dag_id=ti.dag_id,
+            task_id=ti.task_id,
+            run_id=ti.run_id,
+            map_index=-1 if ti.map_index is None else ti.map_index,
+        )
+    except Exception as problem:
+        _complain(problem)
+
+
+def _complain(problem: Exception) -> None:
+    log.warning("The Raydocs page does not show how far this task is: %s.", type(problem).__name__)

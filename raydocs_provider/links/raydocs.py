@@ -1,0 +1,62 @@
+"""Links on a task instance of Raydocs: to its documents in the Airflow UI, and to a dashboard outside of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink, conf
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.sdk.types import TaskInstanceKey
+
+#: Where the tab is, below the page of a task instance.
+TAB = "plugin/raydocs"
+DASHBOARD_KEY = "_link_RaydocsDashboardLink"
+
+
+def task_page(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
+    """The tab with the documents of a task instance, below the address that ``[api] base_url`` says."""
+    base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    mapped = f"/mapped/{map_index}" if map_index >= 0 else ""
+    parts = f"/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}/tasks/{quote(task_id, safe='')}"
+    return f"{base}{parts}{mapped}/{TAB}"
+
+
+class RaydocsDocumentsLink(BaseOperatorLink):
+    """The documents of this task: what became of each, and what a retry would do."""
+
+    name = "Raydocs documents"
+
+    def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
+        """Made of the key alone, so that it is the same after every resume."""
+        map_index = -1 if ti_key.map_index is None else ti_key.map_index
+        return task_page(ti_key.dag_id, ti_key.run_id, ti_key.task_id, map_index)
+
+
+class RaydocsDashboardLink(BaseOperatorLink):
+    """What ``dashboard_url`` of the connection makes of the task's template and workspace; nothing without it."""
+
+    name = "Raydocs dashboard"
+
+    def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
+        """What the task has pushed: Airflow asks again after each part of a task, on a new operator."""
+        # Looked up here because it loads Airflow's database models, which parsing a Dag need not do.
+        from airflow.providers.common.compat.sdk import XCom
+
+        link = XCom.get_value(ti_key=ti_key, key=self.xcom_key)
+        return link if isinstance(link, str) else ""
+
+
+def push_links(context: Context, dashboard: str | None) -> None:
+    """
+    Show the links while the task is still running: Airflow itself pushes them when a part of it has ended.
+
+    :param dashboard: the address of the dashboard; None: there is no such link.
+    """
+    ti = context["ti"]
+    map_index = -1 if ti.map_index is None else ti.map_index
+    ti.xcom_push(key=RaydocsDocumentsLink().xcom_key, value=task_page(ti.dag_id, ti.run_id, ti.task_id, map_index))
+    if dashboard:
+        ti.xcom_push(key=DASHBOARD_KEY, value=dashboard)
