@@ -28,7 +28,7 @@ from raydocs_provider.landing.warehouses import warehouse_for
 CONN_ID = "warehouse"
 _EXACT = Context(prec=60)
 MYSQL = ("mysql with connector", *(["mysql with mysqlclient"] if find_spec("MySQLdb") else []))
-ENGINES = ("duckdb", "sqlite", "postgres with psycopg 3", "postgres with psycopg2")
+ENGINES = ("duckdb", "sqlite", "postgres with psycopg 3", "postgres with psycopg2", *MYSQL)
 
 
 @dataclass
@@ -47,17 +47,21 @@ class Database:
         return Lander(warehouse_for(self.hook), plan)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with self._open() as (_, cursor):
+        with self.open() as (_, cursor):
             cursor.execute(sql)
             return [tuple(row) for row in cursor.fetchall()]
 
     def execute(self, sql: str) -> None:
-        with self._open() as (connection, cursor):
+        with self.open() as (connection, cursor):
             cursor.execute(sql)
             connection.commit()
 
+    def as_text(self, column: str) -> str:
+        """What makes a text of a column in a query."""
+        return f"CAST({column} AS {'CHAR' if self.hook.conn_type == 'mysql' else 'TEXT'})"
+
     @contextmanager
-    def _open(self) -> Iterator[tuple[Any, Any]]:
+    def open(self) -> Iterator[tuple[Any, Any]]:
         """A connection that takes names as standard SQL quotes them, and its cursor."""
         with closing(self.hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
             if self.hook.conn_type == "mysql":
@@ -78,7 +82,7 @@ class Database:
         return sorted(rows, key=repr)
 
     def columns(self, table: Table) -> set[str]:
-        with self._open() as (_, cursor):
+        with self.open() as (_, cursor):
             cursor.execute(f"SELECT * FROM {quoted(table)} WHERE 1 = 0")
             cursor.fetchall()
             return {column[0] for column in cursor.description}
@@ -191,7 +195,7 @@ def _open_mysql(engine: str, server: dict[str, Any], monkeypatch: pytest.MonkeyP
     _connect(monkeypatch, server | {"schema": ""})
     anywhere = Database(MySqlHook(mysql_conn_id=CONN_ID), "")
     anywhere.execute(f'DROP DATABASE IF EXISTS "{schema}"')
-    anywhere.execute(f'CREATE DATABASE "{schema}"')
+    anywhere.execute(f'CREATE DATABASE "{schema}" CHARACTER SET utf8mb4')
     _connect(monkeypatch, server)
     return Database(MySqlHook(mysql_conn_id=CONN_ID), "invoices", server)
 

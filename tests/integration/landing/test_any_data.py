@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.landing.conftest import Database, open_database
+from tests.integration.landing.conftest import MYSQL, Database, open_database
 from tests.integration.landing.invoices import GROUPS, LOAD, invoice, plan_of
 
 NAMES = st.sampled_from(["a", "A", "a b", "é", "x" * 70, "value", "\0", '"']) | st.text(max_size=4)
@@ -69,7 +69,7 @@ def fresh(engine: str, request: pytest.FixtureRequest) -> Iterator[Database]:
         yield open_database(engine, request.getfixturevalue, directory, patch)
 
 
-@pytest.mark.parametrize("engine", ["duckdb", "sqlite", "postgres with psycopg 3"])
+@pytest.mark.parametrize("engine", ["duckdb", "sqlite", "postgres with psycopg 3", *MYSQL])
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=schemas_with_data())
 def test_any_data_lands_under_any_schema(request, engine, drawn):

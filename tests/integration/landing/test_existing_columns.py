@@ -28,6 +28,7 @@ VALUES: dict[str, Any] = {
 EVERYTHING = frozenset(VALUES)
 NUMBERS = frozenset({"number", "integer"})
 WHOLE = frozenset({"integer"})
+NOTHING: frozenset[str] = frozenset()
 
 # Each type a column may have, and for which types of the template it takes the value above.
 POSTGRES = {
@@ -88,10 +89,23 @@ SQLITE = {
     **dict.fromkeys(("REAL", "DOUBLE", "FLOAT"), frozenset({"number"})),
 }
 
+MYSQL = {
+    **dict.fromkeys(("LONGTEXT", "MEDIUMTEXT", "TEXT", "TINYTEXT", "VARCHAR(50)"), EVERYTHING),
+    **dict.fromkeys(("TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT"), WHOLE),
+    "DECIMAL(38,9)": NUMBERS,
+    "DECIMAL(40,12)": NUMBERS,
+    "DECIMAL(18,2)": WHOLE,
+    "BOOLEAN": {"boolean"},
+    "JSON": {"object"},
+    **dict.fromkeys(("CHAR(50)", "LONGTEXT CHARACTER SET latin1", "VARCHAR(50) CHARACTER SET utf8mb3"), NOTHING),
+    **dict.fromkeys(("INT UNSIGNED", "DECIMAL(38,9) UNSIGNED", "FLOAT", "DOUBLE", "BIT(1)", "YEAR"), NOTHING),
+    **dict.fromkeys(("DATE", "DATETIME(6)", "BLOB", "VARBINARY(50)", "ENUM('007', '100')"), NOTHING),
+}
+
 
 def types_of(database: Database) -> dict[str, set[str]]:
     engine = type(database.hook).__name__
-    return {"PostgresHook": POSTGRES, "DuckDBHook": DUCKDB, "SqliteHook": SQLITE}[engine]
+    return {"PostgresHook": POSTGRES, "DuckDBHook": DUCKDB, "SqliteHook": SQLITE, "MySqlHook": MYSQL}[engine]
 
 
 def make_table(database: Database, pairs: list[tuple[str, str]]) -> LandingPlan:
@@ -114,7 +128,7 @@ def test_a_value_lands_in_a_column_that_holds_it_and_is_found_there_as_it_was(da
     summary = database.lander(plan).land([invoice("a", data, {})], LOAD)
 
     assert summary.problems == 0
-    columns = ", ".join(f"CAST(g__f{i} AS TEXT)" for i in range(len(pairs)))
+    columns = ", ".join(database.as_text(f"g__f{i}") for i in range(len(pairs)))
     (found,) = database.query(f"SELECT {columns} FROM {quoted(plan.records.table)}")
     assert {pair: plain(text, pair[1]) for pair, text in zip(pairs, found, strict=True)} == {
         pair: VALUES[pair[1]] for pair in pairs
@@ -161,8 +175,12 @@ def test_the_summary_says_which_type_a_column_has_and_which_it_should_have(datab
 
     summary = database.lander(plan).land([], LOAD)
 
-    has = "boolean" if "postgres" in request.node.name else "BOOLEAN"
-    needs = "VARCHAR" if "duckdb" in request.node.name else "TEXT"
+    has, needs = {
+        "duckdb": ("BOOLEAN", "VARCHAR"),
+        "sqlite": ("BOOLEAN", "TEXT"),
+        "postgres": ("boolean", "TEXT"),
+        "mysql": ("tinyint(1)", "LONGTEXT COLLATE utf8mb4_bin"),
+    }[database.hook.conn_type]
     assert summary.notes == (f"column g__f0 of {database.table} is {has} and should be {needs}",)
 
 
@@ -195,7 +213,7 @@ BOUNDED: dict[str, tuple[str, list[Any], list[Any], str]] = {
     WHOLE_NUMBER: ("number", [Decimal("3.000"), -7, 2**63 - 1], [Decimal("3.5"), "0.1"], "not an integer"),
 }
 # DuckDB does not keep the length of a text; SQLite keeps no bounds at all.
-UNBOUNDED = {"DuckDBHook": {WORD}, "SqliteHook": set(BOUNDED), "PostgresHook": set()}
+UNBOUNDED = {"DuckDBHook": {WORD}, "SqliteHook": set(BOUNDED), "PostgresHook": set(), "MySqlHook": set()}
 
 
 @every_engine
@@ -236,8 +254,9 @@ def test_a_column_of_ours_that_would_change_what_is_written_refuses_every_load(d
             f"column _map_index of {database.table} is DATE and should be BIGINT"
         )
     else:
+        text = "LONGTEXT COLLATE utf8mb4_bin" if "mysql" in request.node.name else "TEXT"
         wrong = (
-            f"column _source_uri of {database.table} is date and should be TEXT; "
+            f"column _source_uri of {database.table} is date and should be {text}; "
             f"column _map_index of {database.table} is date and should be BIGINT"
         )
     assert str(raised.value) == (
@@ -277,6 +296,10 @@ MOMENTS = {
         "TIMESTAMP": True, "DATETIME": True, "VARCHAR": True,
         "TIMESTAMPTZ": False, "TIMESTAMP_S": False, "TIMESTAMP_MS": False, "DATE": False, "TIME": False,
     },
+    "MySqlHook": {
+        "DATETIME(6)": True, "TEXT": True, "VARCHAR(40)": True,
+        "DATETIME": False, "DATETIME(3)": False, "TIMESTAMP(6)": False, "DATE": False, "TIME": False,
+    },
     "SqliteHook": {"TEXT": True, "TIMESTAMP": True, "DATETIME": True, "REAL": False},
 }  # fmt: skip
 
@@ -295,7 +318,7 @@ def test_our_times_land_in_columns_that_keep_the_moment(database, monkeypatch, h
                 database.lander(plan).land([invoice()], LOAD)
             continue
         database.lander(plan).land([invoice()], LOAD)
-        (found,) = database.query(f"SELECT CAST(_loaded_at AS TEXT) FROM {quoted(plan.records.table)}")
+        (found,) = database.query(f"SELECT {database.as_text('_loaded_at')} FROM {quoted(plan.records.table)}")
         # PostgreSQL shows a moment in the zone of the session, and says which that is.
         moment = LOADED_AT.fromisoformat(found[0] + ":00" * found[0].endswith("+00"))
         assert (moment if moment.tzinfo else moment.replace(tzinfo=LOADED_AT.tzinfo)) == LOADED_AT

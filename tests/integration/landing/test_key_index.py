@@ -14,6 +14,11 @@ def indexes(database: Database) -> dict[str, list[str]]:
     """Names of the indexes of every table."""
     if "sqlite" in type(database.hook).__name__.lower():
         found = database.query("SELECT tbl_name, name FROM sqlite_master WHERE type = 'index'")
+    elif "mysql" in type(database.hook).__name__.lower():
+        found = database.query(
+            "SELECT table_name, index_name FROM information_schema.statistics "
+            "WHERE table_schema = DATABASE() AND column_name = '_document_key'"
+        )
     else:
         found = database.query("SELECT tablename, indexname FROM pg_indexes WHERE schemaname = 'landing test'")
     tables: dict[str, list[str]] = {}

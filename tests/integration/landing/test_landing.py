@@ -399,7 +399,9 @@ def test_hostile_names_in_the_template_become_columns(database):
 
 
 @every_engine
-def test_an_error_in_the_middle_leaves_nothing_behind_and_no_value_in_the_message(database, plan, caplog, monkeypatch):
+def test_an_error_in_the_middle_leaves_nothing_behind_and_no_value_in_the_message(
+    database, plan, caplog, monkeypatch, request
+):
     database.lander(plan).land([invoice("a")], LOAD)
     before = all_rows(database, plan)
     wider = plan_of(GROUPS | {"more": {"field": STRING}}, database.table)
@@ -417,7 +419,8 @@ def test_an_error_in_the_middle_leaves_nothing_behind_and_no_value_in_the_messag
         Lander(warehouse, wider).land([invoice("a", {"totals": {"total_amount": 666}}), invoice("SECRET")], LOAD)
 
     assert all_rows(database, plan) == before
-    assert "more__field" not in database.columns(plan.records.table)
+    # MySQL commits a column that is added.
+    assert ("more__field" in database.columns(plan.records.table)) == ("mysql" in request.node.name)
     assert "replace rows of" in str(raised.value)
     assert "invoices__documents" in str(raised.value)
     assert "SECRET" not in str(raised.value) + caplog.text
@@ -459,7 +462,7 @@ def test_no_connection_is_open_while_documents_are_read(database, plan, monkeypa
     def documents() -> Iterator[LandingDocument]:
         yield invoice("a")
         (looked,) = opened
-        with pytest.raises(Exception, match=r"(?i)closed"):
+        with pytest.raises(Exception, match=r"(?i)closed|not available|2006"):
             looked.cursor().execute("SELECT 1")
 
     database.lander(plan).land(documents(), LOAD)
@@ -470,6 +473,10 @@ def test_no_connection_is_open_while_documents_are_read(database, plan, monkeypa
 @every_engine
 @pytest.mark.parametrize("table", ["missing.invoices", "missing.missing.invoices"])
 def test_a_schema_that_does_not_exist_is_named_with_what_to_do(database, table):
+    if table.count(".") == 2 and database.hook.conn_type == "mysql":
+        with pytest.raises(RaydocsInputError, match=f"name {table} as database.table"):
+            database.lander(plan_of(GROUPS, table)).land([invoice()], LOAD)
+        return
     with pytest.raises(RaydocsLandingError, match=rf"{table}.*: .*\("):
         database.lander(plan_of(GROUPS, table)).land([invoice()], LOAD)
 
