@@ -11,7 +11,7 @@ import pytest
 
 from raydocs_provider.api.models import Result
 from raydocs_provider.api.schema import parse_schema
-from raydocs_provider.landing.rows import LandingDocument, LoadContext, RowReader, document_key
+from raydocs_provider.landing.rows import LandingDocument, LoadContext, RowReader, Verdict, document_key
 from raydocs_provider.landing.tables import AUDIT, LandingPlan, plan_tables
 
 STRING = {"type": "string"}
@@ -265,3 +265,203 @@ def test_a_confidence_is_a_number_or_missing(confidence, cell):
 
 def test_reasoning_that_is_no_text_is_kept_as_json():
     assert remarks({"totals": {"amount": {"reasoning": ["a", "b"]}}})["amount", None][1] == '["a", "b"]'
+
+
+# --- data that the template does not know
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "where"),
+    [
+        ({"stamps": {"paid": True}}, ("stamps", "", None, None, '{"paid": true}'), "stamps"),
+        ({"totals": {"discount": 3}}, ("totals", "discount", None, None, "3"), "totals.discount"),
+        ({"header": {"vendor": {"vat": "DE1"}}}, ("header", "vendor.vat", None, None, "DE1"), "header.vendor.vat"),
+        ({"lines": {"items": [{"sku": "x"}]}}, ("lines", "items.sku", None, 0, "x"), "lines.items[0].sku"),
+        (
+            {"lines": {"items": [{"taxes": [{"code": ["a"]}]}]}},
+            ("lines", "items.taxes.code", 0, 0, '["a"]'),
+            "lines.items[0].taxes[0].code",
+        ),
+        ({"lines": {"items": [{"": 1}]}}, ("lines", "items.", None, 0, "1"), "lines.items[0]."),
+    ],
+    ids=["group", "field", "below an object", "in a list", "in a list of a list", "without a name"],
+)
+def test_what_the_template_does_not_know_stands_in_fields_and_is_said(data, field, where):
+    document = extracted(data)
+
+    assert field_values(document) == [field]
+    assert problems(document) == {where: "not in the template"}
+
+
+def test_nothing_under_a_name_that_the_template_does_not_know_is_nothing():
+    document = extracted({"stamps": None, "totals": {"discount": None}})
+
+    assert "t__fields" not in landed(document)
+    assert problems(document) == {}
+
+
+def test_known_values_land_beside_unknown_ones_with_what_was_said_about_both():
+    document = extracted(
+        {"totals": {"amount": 1, "discount": 3}},
+        {"totals": {"amount": {"confidence": 0.9}, "discount": {"confidence": 0.1, "reasoning": "In ink."}}},
+    )
+
+    assert landed(document)["t"][0][3] == 1
+    assert {row[1]: row[6:8] for row in landed(document)["t__fields"]} == {
+        "amount": (Decimal("0.9"), None),
+        "discount": (None, None),
+    }
+
+
+# --- groups that iterate
+
+
+PAGES = plan_tables(
+    parse_schema(
+        {
+            "groups": {
+                "totals": {"fields": {"amount": NUMBER}},
+                "pages": {
+                    "config": {"iterates_on": "lines.items"},
+                    "fields": {
+                        "sum": NUMBER,
+                        "scan": {"type": "object", "properties": {"day": STRING}},
+                        "stamps": {"type": "array", "items": STRING},
+                    },
+                },
+            }
+        }
+    ),
+    "t",
+)
+
+
+def test_a_group_that_iterates_has_a_row_per_item_and_lists_inside_of_it_have_theirs():
+    data = {"pages": [{"sum": 1, "scan": {"day": "Mon"}}, {"sum": "two", "stamps": ["paid", "sent"]}]}
+    tables = landed(extracted(data), PAGES)
+
+    assert tables["t__pages"] == [(0, Decimal(1), "Mon"), (1, None, None)]
+    assert tables["t__pages__stamps"] == [(1, 0, "paid"), (1, 1, "sent")]
+    assert field_values(extracted(data), PAGES) == [
+        ("pages", "sum", None, 0, "1"),
+        ("pages", "scan.day", None, 0, "Mon"),
+        ("pages", "sum", None, 1, "two"),
+        ("pages", "stamps", 1, 0, "paid"),
+        ("pages", "stamps", 1, 1, "sent"),
+    ]
+    assert problems(extracted(data), PAGES) == {"pages[1].sum": "not a number"}
+
+
+def test_a_group_that_iterates_and_came_as_one_object_is_one_row():
+    tables = landed(extracted({"pages": {"sum": 3, "stamps": ["paid"]}}), PAGES)
+
+    assert tables["t__pages"] == [(0, Decimal(3), None)]
+    assert tables["t__pages__stamps"] == [(0, 0, "paid")]
+    assert problems(extracted({"pages": {"sum": 3}}), PAGES) == {}
+
+
+@pytest.mark.parametrize(("data", "text"), [("SECRET", "SECRET"), (7, "7"), (True, "true")])
+def test_a_group_that_iterates_and_came_as_something_else_stands_in_fields(data, text):
+    document = extracted({"pages": data})
+
+    assert "t__pages" not in landed(document, PAGES)
+    assert field_values(document, PAGES) == [("pages", "", None, None, text)]
+    assert problems(document, PAGES) == {"pages": "not a list"}
+
+
+@pytest.mark.parametrize("data", [None, []])
+def test_a_group_that_iterates_over_nothing_has_no_rows(data):
+    tables = landed(extracted({"pages": data}), PAGES)
+
+    assert set(tables) == {"t", "t__documents"}
+    assert problems(extracted({"pages": data}), PAGES) == {}
+
+
+@pytest.mark.parametrize(
+    ("audit", "confidences"),
+    [
+        ([{"sum": {"confidence": 0.9}}, {"sum": {"confidence": 0.4}}], [Decimal("0.9"), Decimal("0.4")]),
+        ([{"sum": {"confidence": 0.9}}], [Decimal("0.9"), None]),
+        ({"sum": {"confidence": 0.7}}, [Decimal("0.7"), Decimal("0.7")]),
+        ([{"confidence": 0.2}, {}], [Decimal("0.2"), None]),
+        ("sure", [None, None]),
+    ],
+    ids=["per item", "for the first item", "for all items", "for an item as a whole", "of another shape"],
+)
+def test_what_is_said_about_a_group_that_iterates_stands_beside_its_values(audit, confidences):
+    document = extracted({"pages": [{"sum": 1}, {"sum": 2}]}, {"pages": audit})
+
+    assert [row[6] for row in landed(document, PAGES)["t__fields"]] == confidences
+
+
+# --- columns that the schema contract leaves out
+
+
+def test_values_without_a_column_stand_in_fields_and_that_is_said():
+    records = PLAN.records
+    items = replace(records.lists[0], landed=False)
+    items = replace(items, values=tuple(replace(column, landed=False) for column in items.values), lists=())
+    values = tuple(replace(column, landed=column.name != "header__number") for column in records.values)
+    document = extracted(
+        {"header": {"number": "A1", "vendor": {"city": "Bonn"}}, "lines": {"items": [{"text": "x", "amount": None}]}}
+    )
+
+    rows = RowReader(replace(PLAN, records=replace(records, values=values, lists=(items,)))).read(document, LOAD).rows
+
+    of = {str(table): row for table, row in rows if str(table) != "t__fields"}
+    assert of["t"][:3] == (None, "Bonn", None)
+    assert set(of) == {"t", "t__documents"}
+    assert {problem["field"]: problem["problem"] for problem in json.loads(of["t"][-2])["problems"]} == {
+        "header.number": "no column",
+        "lines.items[0].text": "no column",
+    }
+    assert [row[:5] for table, row in rows if str(table) == "t__fields"] == [
+        ("header", "number", None, None, "A1"),
+        ("header", "vendor.city", None, None, "Bonn"),
+        ("lines", "items.text", None, 0, "x"),
+        ("lines", "items.amount", None, 0, None),
+    ]
+
+
+# --- corrections
+
+
+def corrected(data: Any, **corrections: object) -> LandingDocument:
+    named = {name.replace("__", "."): value for name, value in corrections.items()}
+    return replace(extracted(data), verdict=Verdict(named, "Ada", datetime(2026, 1, 3, tzinfo=UTC)))
+
+
+def test_a_corrected_value_lands_and_the_extracted_one_stays_in_fields():
+    document = corrected({"totals": {"amount": "1.250,00 EUR"}, "header": {"number": "A1"}}, totals__amount="1250.00")
+    tables = landed(document)
+
+    assert tables["t"] == [("A1", None, None, Decimal("1250.00"), None, "corrected")]
+    assert {row[1]: row[4:6] for row in tables["t__fields"]} == {
+        "number": ("A1", None),
+        "amount": ("1.250,00 EUR", "1250.00"),
+    }
+    assert tables["t__documents"][0][-4:] == ("corrected", None, "Ada", datetime(2026, 1, 3, tzinfo=UTC))
+
+
+def test_a_value_in_a_list_is_corrected_by_its_place():
+    data = {"lines": {"items": [{"text": "a", "amount": 1}, {"text": "b", "amount": 2, "taxes": [{"rate": 7}]}]}}
+    corrections = {"lines.items[1].amount": 20, "lines.items[1].taxes[0].rate": 19}
+    tables = landed(replace(extracted(data), verdict=Verdict(corrections)))
+
+    assert tables["t__lines__items"] == [(0, "a", Decimal(1)), (1, "b", Decimal(20))]
+    assert tables["t__lines__items__taxes"] == [(1, 0, Decimal(19))]
+
+
+@pytest.mark.parametrize("data", [{}, {"totals": {}}, {"totals": None}, {"totals": {"amount": None}}, None])
+def test_a_value_that_was_not_found_can_be_corrected(data):
+    tables = landed(corrected(data, totals__amount=5))
+
+    assert tables["t"][0][3] == Decimal(5)
+    assert [row[:6] for row in tables["t__fields"]] == [("totals", "amount", None, None, None, "5")]
+
+
+def test_what_is_right_as_it_is_is_approved():
+    tables = landed(corrected({"totals": {"amount": 5}}))
+
+    assert tables["t"][0][3:] == (Decimal(5), None, "approved")
+    assert tables["t__documents"][0][-4:-1] == ("approved", None, "Ada")
