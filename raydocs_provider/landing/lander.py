@@ -16,7 +16,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -49,17 +49,22 @@ class LandingSummary:
     :param problems: values that did not fit as they were; ``_meta`` of their rows says which and why.
     :param kept: documents that were not written, because the target holds something newer or reviewed.
     :param reviews: documents per review status; empty without rules.
-    :param notes: what of the template does not land as it is, because of the columns that exist.
     :param to_review: session id, filename and codes of the documents that a person should look at.
+    :param agreement: which tables and columns there are now.
     """
 
     rows: Mapping[str, int]
     documents: Mapping[str, int]
     problems: int
-    kept: int = 0
-    reviews: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    to_review: tuple[ToReview, ...] = ()
+    kept: int
+    reviews: Mapping[str, int]
+    to_review: tuple[ToReview, ...]
+    agreement: Agreement
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the template does not land as it is, because of the columns that exist."""
+        return self.agreement.notes
 
 
 class Lander:
@@ -83,6 +88,11 @@ class Lander:
         self._plan = plan
         self._mode = on_schema_change
         self._reviewer = reviewer
+
+    @property
+    def plan(self) -> LandingPlan:
+        """The tables that there are to be, before a look at the target."""
+        return self._plan
 
     def land(self, documents: Iterable[LandingDocument], load: LoadContext) -> LandingSummary:
         """
@@ -108,8 +118,8 @@ class Lander:
             delivery.problems,
             done.kept,
             Counter(status for status in statuses if status is not None),
-            agreement.notes,
             tuple(delivery.to_review[number] for number in written if number in delivery.to_review),
+            agreement,
         )
 
     def rehearse(self) -> tuple[str, ...]:
