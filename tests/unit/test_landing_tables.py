@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from raydocs_provider.api.schema import parse_schema
 from raydocs_provider.exceptions import RaydocsInputError
+from raydocs_provider.landing.column_types import parse_column_types
 from raydocs_provider.landing.names import MAX_NAME_BYTES
 from raydocs_provider.landing.tables import AUDIT, Kind, LandingPlan, Table, plan_tables
 
@@ -87,6 +88,48 @@ def test_a_list_directly_in_a_list_lands_as_json_because_it_has_no_name():
 
     assert own(planned.records.lists[0].table) == [("_index", Kind.INTEGER), ("value", Kind.JSON)]
     assert planned.records.lists[0].lists == ()
+
+
+def test_a_group_that_iterates_is_a_list_with_lists_inside_of_it():
+    fields = {"sum": NUMBER, "stamps": {"type": "array", "items": STRING}}
+    groups = {name: {"config": {"iterates_on": "g.items"}, "fields": fields} for name in ("pages", "fields")}
+    planned = plan_tables(parse_schema({"groups": groups}), "t")
+
+    assert own(planned.records.table) == [("_meta", Kind.JSON), ("_review_status", Kind.TEXT)]
+    assert {str(table): own(table) for table in planned.tables[1:3]} == {
+        "t__pages": [("_index", Kind.INTEGER), ("sum", Kind.DECIMAL)],
+        "t__pages__stamps": [("_parent_index", Kind.INTEGER), ("_index", Kind.INTEGER), ("value", Kind.TEXT)],
+    }
+    # A group called like a table of ours gets another name.
+    assert str(planned.tables[3]).startswith("t__fields_")
+    assert planned.depth == 2
+
+
+def test_column_types_go_before_the_types_of_the_template():
+    items = {"type": "array", "items": {"type": "object", "properties": {"price": STRING, "day": STRING}}}
+    schema = parse_schema({"groups": {"g": {"fields": {"due": STRING, "items": items, "notes": STRING}}}})
+    readings = {"g.due": "date:%d/%m/%Y", "g.items.price": "decimal:,"}
+
+    planned = plan_tables(schema, "t", parse_column_types(readings, schema))
+
+    assert [(column.name, column.kind, column.formats) for column in planned.records.values] == [
+        ("g__due", Kind.DATE, ("%d/%m/%Y",)),
+        ("g__notes", Kind.TEXT, None),
+    ]
+    assert [(column.name, column.kind, column.formats) for column in planned.records.lists[0].values] == [
+        ("price", Kind.DECIMAL, (",",)),
+        ("day", Kind.TEXT, None),
+    ]
+
+
+def test_no_list_is_called_like_a_table_or_the_view_of_ours():
+    lists = {name: {"type": "array", "items": STRING} for name in ("fields", "documents", "review")}
+    groups = {name: {"config": {"iterates_on": "x"}, "fields": lists} for name in ("fields", "documents", "review")}
+    planned = plan_tables(parse_schema({"groups": groups}), "t")
+
+    names = [str(table) for table in (*planned.tables, planned.review)]
+    assert len(set(names)) == len(names) == 1 + 3 + 9 + 3
+    assert str(planned.review) == "t__review"
 
 
 def test_every_table_carries_the_audit_columns_and_starts_with_the_key():

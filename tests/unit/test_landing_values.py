@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydocs_provider.landing.tables import Kind
-from raydocs_provider.landing.values import UNSTORABLE, fit, json_of, moment_of, storable, text_of
+from raydocs_provider.landing.tables import Column, Kind, Room
+from raydocs_provider.landing.values import UNSTORABLE, fit, fitter_of, json_of, moment_of, storable, text_of
 
 
 @pytest.mark.parametrize(
@@ -192,3 +192,65 @@ def test_json_can_always_be_read_back(value):
 @given(st.text())
 def test_text_that_can_be_stored_is_left_alone(text):
     assert storable(text) == text.replace("\0", "\ufffd")
+
+
+# --- columns that were there before
+
+
+MOMENT = "2026-01-02T03:04:05.5Z"
+
+
+@pytest.mark.parametrize(
+    ("kind", "room", "value", "cell"),
+    [
+        (Kind.TEXT, Room("varchar(3)", Kind.TEXT, length=3), "äöü", "äöü"),
+        (Kind.TEXT, Room("varchar(3)", Kind.TEXT, length=3), "😀😀😀", "😀😀😀"),
+        (Kind.INTEGER, Room("varchar(3)", Kind.INTEGER, length=3), -99, -99),
+        (Kind.BOOLEAN, Room("varchar(4)", Kind.BOOLEAN, length=4), True, True),
+        (Kind.DECIMAL, Room("varchar(4)", Kind.DECIMAL, length=4), Decimal("1E+3"), Decimal(1000)),
+        (Kind.JSON, Room("varchar(8)", Kind.JSON, length=8), {"a": 1}, '{"a": 1}'),
+        (Kind.TIMESTAMP, Room("varchar(26)", Kind.TIMESTAMP, length=26), MOMENT, moment_of(MOMENT)),
+        (Kind.DECIMAL, Room("bigint", Kind.INTEGER, limit=2**63 - 1), Decimal("-3.0"), -3),
+        (Kind.INTEGER, Room("smallint", Kind.INTEGER, limit=32767), -32767, -32767),
+        (Kind.INTEGER, Room("numeric(3,0)", Kind.INTEGER, 3, 0), 999, 999),
+        (Kind.DECIMAL, Room("numeric(2,3)", Kind.DECIMAL, 2, 3), Decimal("0.099"), Decimal("0.099")),
+    ],
+)
+def test_a_value_that_has_room_in_its_column_lands(kind, room, value, cell):
+    assert fitter_of(Column("c", kind, (), room=room))(value) == (cell, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "room", "value", "problem"),
+    [
+        (Kind.TEXT, Room("varchar(3)", Kind.TEXT, length=3), "four", "no room in varchar(3)"),
+        (Kind.INTEGER, Room("varchar(3)", Kind.INTEGER, length=3), -100, "no room in varchar(3)"),
+        (Kind.BOOLEAN, Room("varchar(4)", Kind.BOOLEAN, length=4), False, "no room in varchar(4)"),
+        (Kind.DECIMAL, Room("varchar(3)", Kind.DECIMAL, length=3), Decimal("1E+3"), "no room in varchar(3)"),
+        (Kind.JSON, Room("varchar(7)", Kind.JSON, length=7), {"a": 1}, "no room in varchar(7)"),
+        (Kind.TIMESTAMP, Room("varchar(25)", Kind.TIMESTAMP, length=25), MOMENT, "no room in varchar(25)"),
+        (Kind.DECIMAL, Room("bigint", Kind.INTEGER, limit=2**63 - 1), Decimal("0.5"), "not an integer"),
+        (Kind.DECIMAL, Room("bigint", Kind.INTEGER, limit=2**63 - 1), 2**63, "too large a number"),
+        (Kind.INTEGER, Room("smallint", Kind.INTEGER, limit=32767), 32768, "no room in smallint"),
+        (Kind.INTEGER, Room("numeric(3,0)", Kind.INTEGER, 3, 0), 1000, "no room in numeric(3,0)"),
+        (Kind.DECIMAL, Room("numeric(2,3)", Kind.DECIMAL, 2, 3), Decimal("0.1"), "no room in numeric(2,3)"),
+        (Kind.TEXT, Room("date", None), "a", "the column is date"),
+        # What is wrong with the value itself goes first.
+        (Kind.DECIMAL, Room("date", None), "a", "not a number"),
+    ],
+)
+def test_a_value_without_room_in_its_column_leaves_it_empty_and_says_why(kind, room, value, problem):
+    assert fitter_of(Column("c", kind, (), room=room))(value) == (None, problem)
+
+
+@given(values, st.sampled_from(Kind), st.sampled_from([None, *Kind]), st.integers(0, 20), st.integers(0, 20))
+def test_every_value_has_a_cell_whatever_column_there_is(value, kind, held, digits, length):
+    room = Room("some type", held, digits, digits // 2, 10**digits, length)
+
+    cell, problem = fitter_of(Column("c", kind, (), room=room))(value)
+
+    assert cell is not None or problem or value is None
+
+
+def test_a_missing_value_has_room_everywhere():
+    assert {fitter_of(Column("c", kind, (), room=Room("date", None)))(None) for kind in Kind} == {(None, None)}
