@@ -33,6 +33,12 @@ class ExtractionResults:
     _spool: Spool | None
     _hook: RaydocsHook
 
+    def sessions(self) -> frozenset[str]:
+        """The sessions of the documents that there are results or failures of."""
+        return frozenset(
+            record.session_id for record in self.manifest.documents if record.session_id and record.state != SKIPPED
+        )
+
     def documents(self, verdicts: Mapping[str, Verdict] | None = None) -> Iterator[LandingDocument]:
         """
         The documents, one at a time: memory does not grow with their number.

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from raydocs_provider.arguments import EVOLVE, FREEZE
-from raydocs_provider.exceptions import RaydocsLandingError
+from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.contract import Agreement, agree
 from raydocs_provider.landing.replacing import EXTRACTED, Given, Held, decide, last_of_each
 from raydocs_provider.landing.review import REVIEW, Reviewer
@@ -32,9 +32,11 @@ from raydocs_provider.landing.tables import EXTRACTED_AT, REVIEW_STATUS, Landing
 from raydocs_provider.landing.values import moment_of
 from raydocs_provider.landing.warehouses.base import Warehouse, copied_columns
 
-#: Session id, filename, codes.
-ToReview = tuple[str | None, str | None, tuple[str, ...]]
+#: Session id, filename, codes, fields.
+ToReview = tuple[str | None, str | None, tuple[str, ...], tuple[str, ...]]
 
+# Of many, an error names the first.
+MAX_REFUSALS = 10
 # Of no document: what a rehearsal deletes.
 _NO_KEY = "0" * 64
 
@@ -49,7 +51,7 @@ class LandingSummary:
     :param problems: values that did not fit as they were; ``_meta`` of their rows says which and why.
     :param kept: documents that were not written, because the target holds something newer or reviewed.
     :param reviews: documents per review status; empty without rules.
-    :param to_review: session id, filename and codes of the documents that a person should look at.
+    :param to_review: session id, filename, codes and fields of the documents that a person should look at.
     :param agreement: which tables and columns there are now.
     """
 
@@ -103,6 +105,7 @@ class Lander:
         :param load: what goes into the audit columns.
         :raises RaydocsLandingError: the warehouse refused something, or its tables are not what the schema contract
             asks for; nothing of this load is in it.
+        :raises RaydocsInputError: verdicts that cannot be followed; nothing of this load is in it either.
         """
         agreement = self._look()
         with tempfile.TemporaryDirectory(prefix="raydocs-landing-") as directory:
@@ -234,14 +237,29 @@ class _Delivery:
         self.problems = 0
 
     def read(self, documents: Iterable[LandingDocument], load: LoadContext) -> Iterator[DocumentRows]:
+        refusals: list[str] = []
         for document in documents:
-            made = self._reader.read(document, load)
+            try:
+                made = self._reader.read(document, load)
+            except RaydocsInputError as error:
+                # Whoever has to put verdicts right wants to know of all of them.
+                refusals.append(str(error))
+                continue
             self.states[document.state] += 1
             self.problems += made.problems
             if made.given.review_status == REVIEW:
-                self.to_review[len(self.given)] = (made.given.session_id, document.filename, made.review_codes)
+                self.to_review[len(self.given)] = (
+                    made.given.session_id,
+                    document.filename,
+                    made.review_codes,
+                    made.review_fields,
+                )
             self.given.append(made.given)
             yield made
+        if refusals:
+            more = [f"And {len(refusals) - MAX_REFUSALS} more."] if len(refusals) > MAX_REFUSALS else []
+            advice = "Nothing was written. Put the verdicts right and load them again."
+            raise RaydocsInputError(" ".join([*refusals[:MAX_REFUSALS], *more, advice]))
 
 
 class _Load:

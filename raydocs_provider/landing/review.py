@@ -14,12 +14,13 @@ The reasons are codes. They hold words of this module and names of the template,
 - ``low_confidence:<field>`` and ``missing_confidence:<field>``.
 
 A field is written as in ``t__fields``: group, dot, name, inside objects and lists with further dots. One in a list is
-named once, however many items it is about: which ones, ``review_code`` of ``t__fields`` says.
+named once, however many items it is about: which ones, ``review_code`` of ``t__fields`` says. There, a value that is in
+no list also has the first word of a check that failed and is about it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -51,9 +52,8 @@ EVERY_FIELD = "*"
 # Fewer may be the same by chance.
 MIN_CONSTANT = 5
 MAX_CODES = 50
-
-#: Trail, confidence, whether it is null, and whether it did not fit its column.
-ReadValue = tuple["Trail", object, bool, bool]
+# A form of more fields is not filled in.
+MAX_FIELDS = 20
 
 
 def parse_review(
@@ -160,69 +160,100 @@ class Reviewer:
         self._thresholds = thresholds
         self._read = read
 
+    def open(self, data: object) -> DocumentReview:
+        """
+        Begin with a document: check it as a whole.
+
+        :param data: the run's, group -> field -> value.
+        """
+        faulty = [(check, code) for check in self._checks if (code := check.find_fault(data, self._read))]
+        codes = [*([] if data else ["no_data"]), *(code for _, code in faulty)]
+        words: dict[Path, str] = {}
+        for check, code in faulty:
+            for path in check.single_values:
+                words.setdefault(path, code.partition(":")[0])
+        return DocumentReview(self._rules, self._written, self._thresholds, codes, words)
+
+
+class DocumentReview:
+    """
+    The review of one document: its values are judged as they come, then it is closed.
+
+    :param codes: of the checks.
+    :param words: the first word of the code of a failed check, by the values it is about that are in no list.
+    """
+
+    def __init__(
+        self,
+        rules: ReviewRules,
+        written: Mapping[Path, str],
+        thresholds: Mapping[Path, Decimal | None],
+        codes: Sequence[str],
+        words: Mapping[Path, str],
+    ) -> None:
+        self._rules = rules
+        self._written = written
+        self._thresholds = thresholds
+        self._codes = codes
+        self._words = words
+        self._found: dict[str, dict[str, None]] = {MISFIT: {}, LOW_CONFIDENCE: {}, MISSING_CONFIDENCE: {}}
+        self._judged: set[Path] = set()
+        self._different: set[Decimal] = set()
+        self._compared = self._incomparable = False
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The values in no list that failed checks are about, whether the document has them or not."""
+        return tuple(self._written[path] for path in self._words)
+
     def judge(self, trail: Trail, confidence: object, is_null: bool, misfit: bool = False) -> str | None:
         """
-        What is to be looked at about one value: ``misfit``, ``low_confidence``, ``missing_confidence``, or None.
+        Judge one value, in the order of the document.
 
         :param trail: names from the group down, and the index after each list.
         :param confidence: one that is no number from 0 to 1 is a missing one.
-        :param misfit: whether it did not fit its column. That goes before its confidence.
+        :param misfit: whether it did not fit its column.
+        :return: why it is to be looked at: ``misfit``, else ``low_confidence`` or ``missing_confidence``, else what is
+            wrong with the document as a whole that it is a part of: ``required``, ``sum`` or ``unchecked``. Or None.
         """
+        path, known = _names(trail), _known(confidence)
+        code = self._compare(path, known, is_null)
         if misfit:
-            return MISFIT
-        return self._judge(_names(trail), _known(confidence), is_null)
+            self._found[MISFIT][self._name(path)] = None
+        if code:
+            self._found[code][self._name(path)] = None
+        if known is not None:
+            # What is said about a list stands for all of its items: it is one judgement.
+            self._judged.add(path[:2])
+            self._different.add(known)
+        if self._thresholds.get(path):
+            self._compared = self._compared or known is not None
+            self._incomparable = self._incomparable or (known is None and not is_null)
+        return MISFIT if misfit else code or self._words.get(path)
 
-    def review(self, data: object, values: Iterable[ReadValue]) -> tuple[str, tuple[str, ...]]:
+    def close(self) -> tuple[str, tuple[str, ...]]:
         """
-        Review one document.
+        Sum up.
 
-        :param data: the run's, group -> field -> value.
-        :param values: in the order of the document.
         :return: ``review`` or ``passed``, and the codes: those of the checks in the order of the author, then those
             about values. None comes twice; instead of the last beyond `MAX_CODES` there is one ``more:<number>``.
         """
-        codes = list(
-            dict.fromkeys(
-                [
-                    *([] if data else ["no_data"]),
-                    *(fault for check in self._checks if (fault := check.find_fault(data, self._read))),
-                    *self._review_values(values),
-                ]
-            )
-        )
+        codes = list(dict.fromkeys([*self._codes, *self._codes_of_values()]))
         more = len(codes) - MAX_CODES
         if more > 0:
             codes[MAX_CODES:] = [f"more:{more}"]
         return (REVIEW if codes else PASSED), tuple(codes)
 
-    def _review_values(self, values: Iterable[ReadValue]) -> Iterator[str]:
-        found: dict[str, dict[str, None]] = {MISFIT: {}, LOW_CONFIDENCE: {}, MISSING_CONFIDENCE: {}}
-        judged: set[Path] = set()
-        different: set[Decimal] = set()
-        compared = incomparable = False
-        for trail, confidence, is_null, misfit in values:
-            path, known = _names(trail), _known(confidence)
-            if misfit:
-                found[MISFIT][self._name(path)] = None
-            code = self._judge(path, known, is_null)
-            if code:
-                found[code][self._name(path)] = None
-            if known is not None:
-                # What is said about a list stands for all of its items: it is one judgement.
-                judged.add(path[:2])
-                different.add(known)
-            if self._thresholds.get(path):
-                compared = compared or known is not None
-                incomparable = incomparable or (known is None and not is_null)
-        yield from (f"{MISFIT}:{name}" for name in found[MISFIT])
-        if self._rules.constant_confidence and len(judged) >= MIN_CONSTANT and len(different) == 1:
+    def _codes_of_values(self) -> Iterator[str]:
+        yield from (f"{MISFIT}:{name}" for name in self._found[MISFIT])
+        if self._rules.constant_confidence and len(self._judged) >= MIN_CONSTANT and len(self._different) == 1:
             yield CONSTANT_CONFIDENCE
-        if incomparable and not compared:
+        if self._incomparable and not self._compared:
             yield "unchecked:review_below"
         for code in (LOW_CONFIDENCE, MISSING_CONFIDENCE):
-            yield from (f"{code}:{name}" for name in found[code])
+            yield from (f"{code}:{name}" for name in self._found[code])
 
-    def _judge(self, path: Path, confidence: Decimal | None, is_null: bool) -> str | None:
+    def _compare(self, path: Path, confidence: Decimal | None, is_null: bool) -> str | None:
         if confidence is None:
             return MISSING_CONFIDENCE if self._rules.missing_confidence and not is_null else None
         threshold = self._thresholds.get(path)

@@ -75,10 +75,12 @@ class Required:
 
     :param field: as written.
     :param route: to it, once it is known.
+    :param single_values: it, if it is a value in no list.
     """
 
     field: str
     route: Route = ()
+    single_values: tuple[Path, ...] = ()
 
     @property
     def code(self) -> str:
@@ -91,7 +93,9 @@ class Required:
 
         :raises RaydocsInputError: it is not there.
         """
-        return replace(self, route=fields.find(self.field, _ARGUMENT).route)
+        place = fields.find(self.field, _ARGUMENT)
+        single = len(place.route) == 1 and place.field.type != ARRAY and not place.field.properties
+        return replace(self, route=place.route, single_values=(place.path,) if single else ())
 
     def find_fault(self, data: object, read: ReadNumber) -> str | None:
         """Check a document; None if it passes."""
@@ -164,6 +168,11 @@ class Equation:
         """
         left, right = (tuple(term.resolve(fields) for term in side) for side in (self.left, self.right))
         return replace(self, left=left, right=right)
+
+    @property
+    def single_values(self) -> tuple[Path, ...]:
+        """What is added up and is in no list."""
+        return tuple(term.path for term in (*self.left, *self.right) if not term.listed)
 
     def find_fault(self, data: object, read: ReadNumber) -> str | None:
         """Check a document; None if it passes. What cannot be computed has not passed: it is ``unchecked``."""

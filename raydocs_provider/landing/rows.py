@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from raydocs_provider.api.models import Result
 from raydocs_provider.exceptions import RaydocsInputError
 from raydocs_provider.landing.replacing import EXTRACTED, Given
-from raydocs_provider.landing.review import APPROVED, CORRECTED, Reviewer
+from raydocs_provider.landing.review import APPROVED, CORRECTED, MAX_FIELDS, Reviewer
 from raydocs_provider.landing.tables import Kind, LandingPlan, Records, Table
 from raydocs_provider.landing.values import Cell, Fitted, fit, fitter_of, json_of, moment_of, storable, text_of
 
@@ -68,8 +68,8 @@ class Verdict:
     What a person made of a document that was to be reviewed.
 
     :param corrections: values by field, written as ``_meta`` does: ``totals.total_amount``,
-        ``lines.line_items[2].total``. They land instead of the extracted ones, which stay in ``t__fields``. Empty: all
-        values are right.
+        ``lines.line_items[2].total``. They land instead of the extracted ones, which stay in ``t__fields``; None where
+        the document has no such value. Empty: all values are right.
     :param reviewed_by: who said so.
     :param reviewed_at: when, with its zone.
     """
@@ -106,7 +106,8 @@ class DocumentRows(NamedTuple):
     :param audit: the cells of `AUDIT`, the same for each of its rows.
     :param rows: each row's table and the cells of that table's own columns.
     :param problems: how many values did not fit as they were.
-    :param review_codes: why a person should look at it; empty if nobody needs to.
+    :param review_codes: why a person should look at it, or has looked; empty if nobody needs to.
+    :param review_fields: which values that is about, at most `MAX_FIELDS`, written as in corrections.
     """
 
     given: Given
@@ -114,6 +115,7 @@ class DocumentRows(NamedTuple):
     rows: list[tuple[Table, Row]]
     problems: int
     review_codes: tuple[str, ...]
+    review_fields: tuple[str, ...]
 
 
 def document_key(document: LandingDocument, template_id: str | None) -> str:
@@ -151,7 +153,8 @@ class RowReader:
 
         :param document: every document gets its row in the ledger.
         :param load: what goes into the audit columns.
-        :raises RaydocsInputError: a correction is for a field that the document does not have.
+        :raises RaydocsInputError: there is a verdict, and the document has no values; or a correction is for none of
+            them, or does not fit its column. The message names session and fields, no values.
         """
         result, verdict = document.result, document.verdict
         key = document_key(document, load.template_id)
@@ -176,11 +179,16 @@ class RowReader:
         rows: list[tuple[Table, Row]] = []
         status: str | None = None
         codes: tuple[str, ...] = ()
+        questions: tuple[str, ...] = ()
         problems = 0
         if document.state == EXTRACTED and result is not None:
             reading = _Reading(self._plan, self._records, result, self._reviewer, verdict)
             status, codes = reading.read_document()
-            rows, problems = reading.rows, len(reading.problems)
+            if reading.refusals:
+                raise RaydocsInputError(f"Session {document.session_id}: {'; '.join(reading.refusals)}.")
+            rows, problems, questions = reading.rows, len(reading.problems), reading.questions
+        elif verdict is not None:
+            raise RaydocsInputError(f"Session {document.session_id}: nothing was extracted that could be reviewed.")
         ledger = (
             *map(text_of, (document.state, document.stage, document.code, document.reason, document.filename)),
             1,
@@ -200,7 +208,7 @@ class RowReader:
             review_status=status,
             reviewed=verdict is not None,
         )
-        return DocumentRows(given, audit, rows, problems, codes)
+        return DocumentRows(given, audit, rows, problems, codes, questions)
 
 
 class _Value:
@@ -269,34 +277,36 @@ class _Reading:
         self._records = records
         self._data = result.data
         self._audit = result.audit
-        self._reviewer = reviewer
+        self._review = reviewer.open(result.data) if reviewer else None
         self._verdict = verdict
-        self._corrections = dict(verdict.corrections) if verdict else {}
-        self._values: list[tuple[Trail, Cell, bool, bool]] = []
+        self._corrections = verdict.corrections if verdict else _NOTHING
+        self._corrected: set[str] = set()
+        self._questions = dict.fromkeys(self._review.fields if self._review else ())
         self.rows: list[tuple[Table, Row]] = []
         self.problems: list[dict[str, str]] = []
+        self.refusals: list[str] = []
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """The values to look at, those that a check is about first."""
+        return tuple(self._questions)[:MAX_FIELDS]
 
     def read_document(self) -> tuple[str | None, tuple[str, ...]]:
         """Collect the rows. Returns the review status and why."""
         if self._data is None:
             self._report((), "no data")
         cells = self._read_record(self._records, dict(self._data or {}), (), self._audit, _NOTHING)
-        if self._corrections:
-            raise RaydocsInputError(
-                f"Corrections are for fields that the document does not have: {', '.join(sorted(self._corrections))}. "
-                "Write them as the _meta column does, for example lines.line_items[0].total."
+        if unknown := self._corrections.keys() - self._corrected:
+            self.refusals.append(
+                f"the document has no {', '.join(sorted(unknown))}: write fields as the _meta column does, for example "
+                "lines.line_items[0].total"
             )
-        status, codes = self._review()
+        status, codes = self._review.close() if self._review else (None, ())
+        if self._verdict is not None:
+            status = CORRECTED if self._corrections else APPROVED
         meta = json_of({"problems": self.problems}) if self.problems else None
         self.rows.append((self._plan.records.table, (*cells, meta, status)))
         return status, codes
-
-    def _review(self) -> tuple[str | None, tuple[str, ...]]:
-        if self._verdict is not None:
-            return (CORRECTED if self._verdict.corrections else APPROVED), ()
-        if self._reviewer is None:
-            return None, ()
-        return self._reviewer.review(self._data, self._values)
 
     def _read_record(
         self, records: _Records, record: object, trail: Trail, audit: object, nearest: Mapping[str, Any]
@@ -329,21 +339,37 @@ class _Reading:
     def _read_value(
         self, entry: _Value, value: object, trail: Trail, nearest: Mapping[str, Any], cells: list[Cell]
     ) -> None:
-        corrected: object = None
-        if self._corrections:
-            corrected = self._corrections.pop(_spell(trail), _MISSING)
-            if corrected is _MISSING and value is _MISSING:
-                return
+        correction = self._correct(trail) if self._corrections else _MISSING
         if value is _MISSING:
+            if correction is _MISSING:
+                return
             value = None
-        cell, problem = entry.fit(value if corrected is None or corrected is _MISSING else corrected)
-        if entry.position is None:
-            problem = _NO_COLUMN if value is not None else None
-        else:
+        cell, problem = entry.fit(value)
+        misfit, lands = problem is not None, value
+        if correction is not _MISSING:
+            lands = correction
+            cell, problem = entry.fit(lands)
+            if cell is None and lands is not None:
+                self.refusals.append(f"correction of {_spell(trail)}: {problem}")
+        if entry.position is not None:
             cells[entry.position] = cell
+        else:
+            misfit, problem = False, None if lands is None else _NO_COLUMN
         if problem:
             self._report(trail, problem)
-        self._add_field(trail, value, nearest, None if corrected is _MISSING else corrected, problem)
+        if self._add_field(trail, value, nearest, misfit, correction) and len(self._questions) < MAX_FIELDS:
+            self._questions[_spell(trail)] = None
+
+    def _correct(self, trail: Trail) -> object:
+        """The correction of a value."""
+        name = _spell(trail)
+        if name in self._corrected:
+            # Names may hold dots.
+            self.refusals.append(f"{name} is two fields of the document: rename one in the template")
+        correction = self._corrections.get(name, _MISSING)
+        if correction is not _MISSING:
+            self._corrected.add(name)
+        return correction
 
     def _read_object(
         self,
@@ -392,29 +418,28 @@ class _Reading:
     def _keep(self, trail: Trail, value: object, nearest: Mapping[str, Any], problem: str) -> None:
         """Something where the template has something else: it has no column, but is not lost."""
         if value is not None and value is not _MISSING:
-            self._add_field(trail, value, nearest, None, problem)
+            self._add_field(trail, value, nearest, problem != _UNKNOWN)
             self._report(trail, problem)
 
     def _add_field(
-        self, trail: Trail, value: object, audit: Mapping[str, Any], corrected: object, problem: str | None
-    ) -> None:
+        self, trail: Trail, value: object, audit: Mapping[str, Any], misfit: bool, correction: object = _MISSING
+    ) -> str | None:
+        """Add a row to `t__fields`. Returns why to look at the value, if there is a reason."""
         sources = audit.get("sources")
         confidence = fit(audit.get("confidence"), Kind.DECIMAL)[0]
-        code = None
-        if self._reviewer is not None:
-            misfit = problem not in (None, _NO_COLUMN, _UNKNOWN)
-            self._values.append((trail, confidence, value is None, misfit))
-            code = self._reviewer.judge(trail, confidence, value is None, misfit)
+        code = self._review.judge(trail, confidence, value is None, misfit) if self._review else None
         row = (
             *_place(trail, self._plan.depth),
             text_of(value),
-            text_of(corrected),
+            # NULL is that nobody corrected it.
+            None if correction is _MISSING else text_of(correction) or "",
             confidence,
             text_of(audit.get("reasoning")),
             None if sources is None else json_of(sources),
             code,
         )
         self.rows.append((self._plan.fields, row))
+        return code
 
     def _report(self, trail: Trail, problem: str) -> None:
         self.problems.append({"field": _spell(trail), "problem": problem})

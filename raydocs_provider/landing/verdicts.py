@@ -11,7 +11,7 @@ from raydocs_provider.landing.rows import Verdict
 _KEYS = {"session_id", "corrections", "reviewed_by", "reviewed_at"}
 
 
-def parse_verdicts(verdicts: object, sessions: Collection[str | None]) -> dict[str, Verdict]:
+def parse_verdicts(verdicts: object, sessions: Collection[str]) -> dict[str, Verdict]:
     """
     Read verdicts, by session.
 
@@ -25,33 +25,35 @@ def parse_verdicts(verdicts: object, sessions: Collection[str | None]) -> dict[s
         raise RaydocsInputError(f"verdicts has to be a list of mappings, not {type(verdicts).__name__}.")
     parsed: dict[str, Verdict] = {}
     for number, verdict in enumerate(verdicts):
-        if not isinstance(verdict, Mapping) or "session_id" not in verdict or not verdict.keys() <= _KEYS:
+        session_id = verdict.get("session_id") if isinstance(verdict, Mapping) else None
+        if not isinstance(verdict, Mapping) or not isinstance(session_id, str) or not verdict.keys() <= _KEYS:
             raise RaydocsInputError(
                 f"verdicts[{number}] has to be a mapping with session_id and, if wanted, "
                 f"{', '.join(sorted(_KEYS - {'session_id'}))}."
             )
-        session_id = verdict["session_id"]
         if session_id not in sessions:
             raise RaydocsInputError(
                 f"verdicts[{number}] is for session {session_id!r}, which is not of this extraction."
             )
         if session_id in parsed:
             raise RaydocsInputError(f"There are two verdicts for session {session_id!r}. Decide for one.")
-        corrections = verdict.get("corrections") or {}
+        corrections = {} if verdict.get("corrections") is None else verdict["corrections"]
         if not isinstance(corrections, Mapping) or not all(isinstance(name, str) for name in corrections):
             raise RaydocsInputError(f"verdicts[{number}]: corrections has to be a mapping of fields to values.")
-        parsed[session_id] = Verdict(dict(corrections), verdict.get("reviewed_by"), _read_time(verdict, number))
+        reviewer = verdict.get("reviewed_by")
+        if not isinstance(reviewer, str | None):
+            raise RaydocsInputError(f"verdicts[{number}]: reviewed_by has to be a text.")
+        parsed[session_id] = Verdict(dict(corrections), reviewer, _read_time(verdict.get("reviewed_at"), number))
     return parsed
 
 
-def _read_time(verdict: Mapping[str, object], number: int) -> datetime | None:
-    value = verdict.get("reviewed_at")
+def _read_time(value: object, number: int) -> datetime | None:
+    if value is None:
+        return None
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
-        moment = value
-    if moment is None:
-        return None
-    if not isinstance(moment, datetime):
-        raise RaydocsInputError(f"verdicts[{number}]: reviewed_at has to be a time as ISO 8601 writes it.")
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        if isinstance(moment, datetime):
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise RaydocsInputError(f"verdicts[{number}]: reviewed_at has to be a time as ISO 8601 writes it.")

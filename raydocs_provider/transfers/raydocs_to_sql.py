@@ -50,8 +50,8 @@ class RaydocsToSqlOperator(BaseOperator):
     :param verdicts: what people made of documents to review: a list of ``{"session_id": ..., "corrections":
         {"group.field": value}, "reviewed_by": ..., "reviewed_at": ...}``, of which only the first is needed. Then only
         these documents land, under the same key, with the corrected values in their columns and the extracted ones in
-        ``<table>__fields``. No other load of the same result undoes it. Default: all documents land as extracted.
-        (templated)
+        ``<table>__fields``. A correction is read as an extracted value is; None is that the document has no such value.
+        No other load of the same result undoes it. Default: all documents land as extracted. (templated)
     :param raydocs_conn_id: the Raydocs connection, used only where results are not on file; default: the one of the
         extraction. (templated)
     """
@@ -90,8 +90,8 @@ class RaydocsToSqlOperator(BaseOperator):
         """
         Land the documents and return how many rows went where, and which documents a person should look at.
 
-        :raises RaydocsInputError: an argument that does not go with the template, or a correction of a field that the
-            document does not have.
+        :raises RaydocsInputError: an argument that does not go with the template, or a verdict for what is no document
+            to review, or with a correction that does not fit; nothing of this load is in the warehouse then.
         :raises RaydocsLandingError: when the warehouse refused, or its tables are not what ``on_schema_change`` asks
             for; nothing of this load is in it then.
         """
@@ -105,8 +105,7 @@ class RaydocsToSqlOperator(BaseOperator):
         with open_results(self.extraction, self.raydocs_conn_id) as results:
             warehouse = warehouse_for(BaseHook.get_hook(require_text(self.conn_id, "conn_id")))
             manifest = results.manifest
-            sessions = {record.session_id for record in manifest.documents}
-            verdicts = None if self.verdicts is None else parse_verdicts(self.verdicts, sessions)
+            verdicts = None if self.verdicts is None else parse_verdicts(self.verdicts, results.sessions())
             ti = context["ti"]
             load = LoadContext(
                 template_id=manifest.template_id,
@@ -134,7 +133,12 @@ class RaydocsToSqlOperator(BaseOperator):
             self.log.warning("Not everything fits: %s. What does not is in the fields table as text.", note)
         for table, count in summary.rows.items():
             self.log.info("%s: %d row(s).", table, count)
-        if summary.kept:
+        if summary.kept and self.verdicts is not None:
+            self.log.warning(
+                "%d verdict(s) were not followed: the tables hold a newer result of the document since.",
+                summary.kept,
+            )
+        elif summary.kept:
             self.log.info(
                 "%d document(s) were left as they are: the tables hold a newer result, or a person's word.",
                 summary.kept,
@@ -159,7 +163,7 @@ class RaydocsToSqlOperator(BaseOperator):
         for outlet in self.outlets:
             context["outlet_events"][outlet].extra.update(landed | {"extraction": manifest})
         listed = [
-            {"session_id": session_id, "filename": filename, "codes": list(codes)}
-            for session_id, filename, codes in summary.to_review[:MAX_LISTED_REVIEWS]
+            {"session_id": session_id, "filename": filename, "codes": list(codes), "fields": list(fields)}
+            for session_id, filename, codes, fields in summary.to_review[:MAX_LISTED_REVIEWS]
         ]
         return landed | {"to_review": listed}
