@@ -21,7 +21,9 @@ from typing import Any
 
 import pytest
 
+from raydocs_provider.arguments import EVOLVE
 from raydocs_provider.landing.lander import Lander
+from raydocs_provider.landing.review import Reviewer
 from raydocs_provider.landing.tables import Kind, LandingPlan, Table
 from raydocs_provider.landing.warehouses import warehouse_for
 
@@ -43,8 +45,8 @@ class Database:
     table: str
     server: dict[str, Any] = field(default_factory=dict)
 
-    def lander(self, plan: LandingPlan) -> Lander:
-        return Lander(warehouse_for(self.hook), plan)
+    def lander(self, plan: LandingPlan, on_schema_change: str = EVOLVE, reviewer: Reviewer | None = None) -> Lander:
+        return Lander(warehouse_for(self.hook), plan, on_schema_change, reviewer)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with self.open() as (_, cursor):
