@@ -50,6 +50,7 @@ _RIGHTS = (
 )
 _AGAIN = "another session was at the same rows; run the load again"
 _LOST = "the connection was lost; run the load again"
+_BROKEN_VIEW = "drop the view; the next load makes it again"
 _HINTS = {
     1044: _RIGHTS,
     1046: "name the table with its database, or give the connection a schema",
@@ -58,6 +59,8 @@ _HINTS = {
     1142: _RIGHTS,
     1205: _AGAIN,
     1213: _AGAIN,
+    1356: _BROKEN_VIEW,
+    1449: _BROKEN_VIEW,
     2006: _LOST,
     2013: _LOST,
     2055: _LOST,
@@ -143,7 +146,7 @@ class MySqlWarehouse(Warehouse):
         def tell(waited: int, _: RetryCallState) -> None:
             ((holder,),) = self.fetch(cursor, "SELECT IS_USED_LOCK(%s)", (name,))
             log.info(
-                "Waiting for another load into %s since %d s: connection %s of the server.", target, waited, holder
+                "Waiting for another load into %s, connection %s of the server: %d s so far.", target, holder, waited
             )
 
         if not Retrying(retry=retry_if_result(lambda got: got == 0), before_sleep=Announcement(tell))(ask):
