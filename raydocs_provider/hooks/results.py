@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,22 +34,28 @@ class ExtractionResults:
     _hook: RaydocsHook
 
     def sessions(self) -> frozenset[str]:
-        """The sessions of the documents that there are results or failures of."""
-        return frozenset(
-            record.session_id for record in self.manifest.documents if record.session_id and record.state != SKIPPED
-        )
+        """The sessions of the documents, but for those that were skipped."""
+        return frozenset(record.session_id for record in self.records() if record.session_id)
+
+    def records(self, verdicts: Collection[str] | None = None) -> Iterator[DocumentRecord]:
+        """
+        What the manifest says of the documents.
+
+        Those that were skipped are left out: an earlier load has their row in the ledger, and it stays.
+
+        :param verdicts: sessions, of which alone the documents are wanted.
+        """
+        for record in self.manifest.documents:
+            if record.state != SKIPPED and (verdicts is None or record.session_id in verdicts):
+                yield record
 
     def documents(self, verdicts: Mapping[str, Verdict] | None = None) -> Iterator[LandingDocument]:
         """
         The documents, one at a time: memory does not grow with their number.
 
-        Those that were skipped are left out: an earlier load has their row in the ledger, and it stays.
-
         :param verdicts: what a person made of some of them, by session id; then these are all that is read.
         """
-        for record in self.manifest.documents:
-            if record.state == SKIPPED or (verdicts is not None and record.session_id not in verdicts):
-                continue
+        for record in self.records(verdicts):
             verdict = verdicts.get(record.session_id or "") if verdicts else None
             yield LandingDocument(
                 state=record.state,
