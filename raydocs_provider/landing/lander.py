@@ -200,7 +200,7 @@ class Lander:
                 "Nothing was written. Run the load again."
             )
         yield from self._prepare(cursor, now)
-        yield from load.replace(cursor, created={table.name for table in now.creates})
+        yield from load.replace(cursor, created={table.name for table in now.creates if self._warehouse.locks_first})
         for table in now.creates:
             # Faster than to keep the index up to date row by row.
             yield f"index {table}"
