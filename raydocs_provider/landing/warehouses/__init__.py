@@ -16,6 +16,7 @@ _BY_HOOK = {
     "DuckDBHook": "duckdb:DuckDBWarehouse",
     "SqliteHook": "sqlite:SqliteWarehouse",
     "MySqlHook": "mysql:MySqlWarehouse",
+    "SnowflakeHook": "snowflake:SnowflakeWarehouse",
 }
 
 
