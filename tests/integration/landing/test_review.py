@@ -277,6 +277,7 @@ def test_a_load_that_changes_nothing_else_makes_a_view_only_if_it_may(database, 
 # What a person says
 
 
+@every_engine
 def test_an_approved_document_keeps_its_values_and_is_no_longer_to_review(database, plan):
     land(database, documents())
     before = totals(database, plan)
@@ -296,6 +297,7 @@ def test_an_approved_document_keeps_its_values_and_is_no_longer_to_review(databa
     assert (summary.reviews, summary.to_review, summary.kept) == ({"approved": 1}, (), 0)
 
 
+@every_engine
 def test_corrected_values_land_in_their_columns_under_the_same_key_and_the_extracted_ones_stay(database, plan):
     land(database, documents())
     keys = database.rows(plan.records.table, "_document_key")
@@ -317,6 +319,7 @@ def test_corrected_values_land_in_their_columns_under_the_same_key_and_the_extra
     ]
 
 
+@every_engine
 def test_what_was_not_found_is_filled_in_and_what_is_not_stated_is_emptied(database, plan):
     land(database, documents())
 
@@ -331,6 +334,7 @@ def test_what_was_not_found_is_filled_in_and_what_is_not_stated_is_emptied(datab
     ]
 
 
+@every_engine
 @pytest.mark.parametrize(
     ("corrections", "said"),
     [
