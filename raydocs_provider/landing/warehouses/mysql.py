@@ -115,8 +115,8 @@ class MySqlWarehouse(Warehouse):
         """
         Settle what servers and connections differ in.
 
-        sql_mode is set as a whole: without a strict mode, values are cut off with a warning; with NO_BACKSLASH_ESCAPES,
-        the values that mysql-connector-python escapes could end their literals.
+        sql_mode is set as a whole, and before any value is bound: without a strict mode, values are cut off with a
+        warning; and mysql-connector-python asks once, with the first value, whether backslashes escape.
         """
         self._hook.set_autocommit(connection, False)
         # Not SET NAMES: the client has to know as well.
