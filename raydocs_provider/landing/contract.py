@@ -64,15 +64,14 @@ class Agreement:
     :param creates: tables that are missing and will be created.
     :param adds: columns that are missing in tables that exist, and will be added.
     :param notes: what of the template does not land as it is, for people.
-    :param columns: the type of each column of each table of the plan, as it is after the load; those of which the plan
-        knows nothing included.
+    :param existing: what there was.
     """
 
     plan: LandingPlan
     creates: tuple[Table, ...]
     adds: Mapping[Table, tuple[Column, ...]]
     notes: tuple[str, ...]
-    columns: Mapping[Table, Mapping[str, str]]
+    existing: Existing
 
 
 def agree(plan: LandingPlan, existing: Existing, holdings: Holdings, types: Mapping[Kind, str], mode: str) -> Agreement:
@@ -107,11 +106,7 @@ def agree(plan: LandingPlan, existing: Existing, holdings: Holdings, types: Mapp
     }
     if mode == FREEZE and (creates or adds or notes):
         raise RaydocsLandingError(_spell_out(creates, adds, notes, types))
-    columns = {
-        table: {column.name: types[column.kind] for column in table.columns} | dict(existing.get(table.name, {}))
-        for table in agreed.tables
-    }
-    return Agreement(agreed, creates, adds, tuple(notes), columns)
+    return Agreement(agreed, creates, adds, tuple(notes), existing)
 
 
 def room_of(holdings: Holdings, type_: str, kind: Kind) -> Room | None:

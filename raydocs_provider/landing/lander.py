@@ -23,7 +23,7 @@ from typing import Any
 
 from raydocs_provider.arguments import EVOLVE, FREEZE
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
-from raydocs_provider.landing.contract import Agreement, agree
+from raydocs_provider.landing.contract import Agreement, Existing, agree
 from raydocs_provider.landing.replacing import EXTRACTED, Given, Held, decide, last_of_each
 from raydocs_provider.landing.review import REVIEW, Reviewer
 from raydocs_provider.landing.row_files import RowFiles
@@ -52,7 +52,8 @@ class LandingSummary:
     :param kept: documents that were not written, because the target holds something newer or reviewed.
     :param reviews: documents per review status; empty without rules.
     :param to_review: session id, filename, codes and fields of the documents that a person should look at.
-    :param agreement: which tables and columns there are now.
+    :param agreement: which tables and columns it filled, and how.
+    :param columns: the type of each column of the tables as they are now.
     """
 
     rows: Mapping[str, int]
@@ -62,6 +63,7 @@ class LandingSummary:
     reviews: Mapping[str, int]
     to_review: tuple[ToReview, ...]
     agreement: Agreement
+    columns: Existing
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -123,6 +125,7 @@ class Lander:
             Counter(status for status in statuses if status is not None),
             tuple(delivery.to_review[number] for number in written if number in delivery.to_review),
             agreement,
+            done.columns,
         )
 
     def rehearse(self) -> tuple[str, ...]:
@@ -164,9 +167,11 @@ class Lander:
 
     def _agree(self, cursor: Any) -> Agreement:
         warehouse = self._warehouse
-        columns = {table.name: warehouse.column_types(cursor, table) for table in self._plan.tables}
-        existing = {name: types for name, types in columns.items() if types}
-        return agree(self._plan, existing, warehouse.holdings, warehouse.types, self._mode)
+        return agree(self._plan, self._column_types(cursor), warehouse.holdings, warehouse.types, self._mode)
+
+    def _column_types(self, cursor: Any) -> Existing:
+        columns = {table.name: self._warehouse.column_types(cursor, table) for table in self._plan.tables}
+        return {name: types for name, types in columns.items() if types}
 
     def _load(self, agreement: Agreement, files: RowFiles, given: Sequence[Given], rehearsal: bool = False) -> _Load:
         """Everything that changes the warehouse."""
@@ -200,6 +205,7 @@ class Lander:
                 "Nothing was written. Run the load again."
             )
         yield from self._prepare(cursor, now)
+        load.columns = self._column_types(cursor) if now.creates or now.adds else now.existing
         yield from load.replace(cursor, created={table.name for table in now.creates if self._warehouse.locks_first})
         for table in now.creates:
             # Faster than to keep the index up to date row by row.
@@ -274,6 +280,7 @@ class _Load:
         self._rehearsal = rehearsal
         self.plan = plan
         self.rows: dict[str, int] = {}
+        self.columns: Existing = {}
         self.kept = 0
         self.left_out: frozenset[int] = frozenset()
 
