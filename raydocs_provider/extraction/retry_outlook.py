@@ -1,0 +1,98 @@
+"""
+What a retry of a task would do with each document, and what clearing it would cost. Pure.
+
+For whoever has to decide whether to press the button, in the words of `submission.settle_known`, which then decides.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from raydocs_provider.arguments import RESUBMIT
+from raydocs_provider.extraction.ledger import Submissions
+from raydocs_provider.extraction.manifest import EXTRACTED, FAILED, SKIPPED, SUBMITTED, DocumentRecord
+from raydocs_provider.extraction.progress import CREATE_SESSIONS, EXTRACT
+
+KEPT = "kept"
+GOES_ON = "goes on"
+TRIED_AGAIN = "tried again"
+PAID_AGAIN = "paid again"
+STAYS_FAILED = "stays failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """
+    What becomes of a document.
+
+    :param word: one of this module.
+    :param why: a sentence.
+    """
+
+    word: str
+    why: str
+
+
+def foresee(record: DocumentRecord, kind: str, submissions: Submissions | None, terms: Mapping[str, Any]) -> Outlook:
+    """
+    What a retry does with a document.
+
+    :param kind: of the task, as its progress record says.
+    :param submissions: what the ledger of the task holds; None: nobody could look.
+    :param terms: the ``retry`` of the progress record.
+    """
+    if kind not in (EXTRACT, CREATE_SESSIONS):
+        return Outlook(GOES_ON, "This task pays for nothing: a retry does its work again.")
+    if record.state == SKIPPED:
+        return Outlook(KEPT, "It is landed already.")
+    if submissions is None:
+        return Outlook(GOES_ON, "Nobody could look at the ledger: what a retry finds there decides.")
+    session_id = submissions.sessions.get(record.sha256 or "")
+    if session_id is not None and session_id in submissions.failed and terms.get("retry_failed"):
+        return Outlook(PAID_AGAIN, "Raydocs failed to extract it, and retry_failed is set: it is submitted again.")
+    if session_id is not None:
+        if record.state == EXTRACTED:
+            return Outlook(KEPT, "Its result is used again.")
+        if session_id in submissions.failed or (record.state == FAILED and record.stage in ("parsing", "extraction")):
+            return Outlook(STAYS_FAILED, "Raydocs failed to extract it. Set retry_failed=True to pay for another try.")
+        return Outlook(GOES_ON, "Its session is looked at again. Nothing is paid again.")
+    if record.sha256 in submissions.ambiguous:
+        if terms.get("on_ambiguous_submit") == RESUBMIT:
+            return Outlook(
+                PAID_AGAIN, "Its submission got no answer: it is submitted again, and may be paid for twice."
+            )
+        return Outlook(STAYS_FAILED, "Its submission got no answer, so a session may exist: look in the dashboard.")
+    if record.state in (EXTRACTED, SUBMITTED):
+        return Outlook(PAID_AGAIN, "No ledger remembers its session: it is submitted, and paid for, again.")
+    return Outlook(TRIED_AGAIN, "It never got a session: it is uploaded and submitted, and paid for once.")
+
+
+def summarize_retry(outlooks: Iterable[Outlook]) -> str:
+    """What a retry does, for all documents, in one sentence."""
+    counts = Counter(outlook.word for outlook in outlooks)
+    paid = counts[TRIED_AGAIN] + counts[PAID_AGAIN]
+    parts = [f"{counts[word]} {text}" for word, text in _PLAIN.items() if counts[word]]
+    bill = f"pays for {paid} document(s)" if paid else "pays for nothing"
+    return f"A retry {bill}: {', '.join(parts)}." if parts else f"A retry {bill}."
+
+
+_PLAIN = {
+    KEPT: "keep their result",
+    GOES_ON: "go on",
+    TRIED_AGAIN: "are tried for the first time",
+    PAID_AGAIN: "are paid again",
+    STAYS_FAILED: "stay failed",
+}
+
+
+def summarize_clear(documents: int, kind: str, terms: Mapping[str, Any]) -> str:
+    """What clearing the task does: it begins anew, as if there were no ledger."""
+    if kind not in (EXTRACT, CREATE_SESSIONS):
+        return "Clearing this task pays for nothing."
+    target = terms.get("skip_landed_in")
+    if target:
+        return f"Clearing this task submits, and pays for, those of its {documents} document(s) that {target} lacks."
+    return f"Clearing this task submits all of its {documents} document(s) again, and pays for each."

@@ -1,0 +1,80 @@
+"""
+The Raydocs page and tab of the Airflow UI (Airflow 3.2 and newer).
+
+Plugins are loaded in every process, that of each task included: nothing is imported here that can wait for the first
+request.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Awaitable, Callable, MutableMapping
+from importlib import import_module
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+from raydocs_provider import __version__
+
+PREFIX = "/raydocs"
+# The version keeps browsers from running the bundle of an older one.
+BUNDLE = f"{PREFIX}/static/{__version__}/main.umd.cjs"
+
+mimetypes.add_type("application/javascript", ".cjs")
+
+
+class LazyApp:
+    """
+    An ASGI application that is imported when it is asked first.
+
+    :param path: ``module:attribute`` of the application.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._app: Callable[..., Awaitable[None]] | None = None
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+    ) -> None:
+        """Hand a request on."""
+        if self._app is None:
+            module, name = self._path.split(":")
+            self._app = getattr(import_module(module), name)
+        await self._app(scope, receive, send)
+
+
+def _base_path() -> str:
+    """Where Airflow is below its host; Airflow before 3.3 takes the bundle's address as it is given."""
+    from urllib.parse import urlsplit
+
+    from airflow.providers.common.compat.sdk import conf
+
+    return urlsplit(str(conf.get("api", "base_url", fallback="") or "")).path.rstrip("/")
+
+
+class RaydocsPlugin(AirflowPlugin):
+    """Mounts the API, and shows the page under Browse and the tab on task instances."""
+
+    name = "raydocs"
+    fastapi_apps: list[Any] = [  # noqa: RUF012, as Airflow declares it
+        {"app": LazyApp("raydocs_provider.plugins.api.app:app"), "url_prefix": PREFIX, "name": "Raydocs"}
+    ]
+    react_apps: list[Any] = [  # noqa: RUF012
+        {
+            "name": "Raydocs",
+            "bundle_url": f"{_base_path()}{BUNDLE}",
+            "destination": "nav",
+            "category": "browse",
+            "url_route": "raydocs",
+        },
+        {
+            "name": "Raydocs",
+            "bundle_url": f"{_base_path()}{BUNDLE}",
+            "destination": "task_instance",
+            "url_route": "raydocs",
+        },
+    ]
