@@ -59,7 +59,9 @@ _HINTS = {
     1142: _RIGHTS,
     1205: _AGAIN,
     1213: _AGAIN,
+    1264: "a number is larger than a column takes; make that column BIGINT",
     1356: _BROKEN_VIEW,
+    1406: "a text is longer than a column takes; make that column LONGTEXT",
     1449: _BROKEN_VIEW,
     2006: _LOST,
     2013: _LOST,
@@ -161,7 +163,8 @@ class MySqlWarehouse(Warehouse):
         try:
             found = self.fetch(cursor, f"SHOW FULL COLUMNS FROM {self.quote_table(table)}")
         except Exception as error:
-            if self.is_missing(error):
+            # MySQL says which is missing, the table or its database; MariaDB always the table.
+            if _code(error) in (_NO_SUCH_TABLE, _NO_SUCH_DATABASE):
                 return {}
             raise
         self._require_transactions(cursor, table)
@@ -231,10 +234,6 @@ class MySqlWarehouse(Warehouse):
             # With bound values, one client asks for it doubled, the other for it as it is.
             raise RaydocsInputError(f"The clients of MySQL do not take the % in {table}; give it another name.")
         return super().quote_table(table)
-
-    def is_missing(self, error: BaseException) -> bool:
-        """MySQL says which of the two is missing, the table or its database; MariaDB always the table."""
-        return _code(error) in (_NO_SUCH_TABLE, _NO_SUCH_DATABASE)
 
     def hint(self, error: BaseException) -> str:
         """The number of the error, and what to do about those that a person has to act on."""

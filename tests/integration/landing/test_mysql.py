@@ -18,6 +18,7 @@ import pytest
 from raydocs_provider.api.schema import parse_schema
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.column_types import parse_column_types
+from raydocs_provider.landing.landed import find_landed
 from raydocs_provider.landing.lander import Lander
 from raydocs_provider.landing.review import parse_review
 from raydocs_provider.landing.tables import LandingPlan, Table, plan_tables
@@ -29,6 +30,7 @@ from tests.integration.landing.invoices import (
     LOADED_AT,
     NUMBER,
     STRING,
+    TEMPLATE_ID,
     invoice,
     key,
     plan_of,
@@ -446,26 +448,67 @@ def user(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     database.reconnect(monkeypatch, login="root").execute(f"DROP USER '{name}'@'%'")
 
 
-def test_a_load_needs_the_rights_that_the_page_names_and_an_error_names_them(database, plan, user, monkeypatch):
-    def grant(rights: str) -> None:
-        root = database.reconnect(monkeypatch, login="root")
-        root.execute(f"GRANT {rights} ON `{database.server['schema']}`.* TO '{user}'@'%'")
+def grant(database: Database, monkeypatch: pytest.MonkeyPatch, user: str, rights: str, table: str = "*") -> None:
+    root = database.reconnect(monkeypatch, login="root")
+    root.execute(f"GRANT {rights} ON `{database.server['schema']}`.{table} TO '{user}'@'%'")
 
-    def lander(plan: LandingPlan) -> Lander:
-        return database.reconnect(monkeypatch, login=user).lander(plan)
+
+def test_a_load_needs_the_rights_that_the_page_names_and_an_error_names_them(database, plan, user, monkeypatch):
+    def rehearse(plan: LandingPlan, refused: bool) -> None:
+        lander = database.reconnect(monkeypatch, login=user).lander(plan)
+        if refused:
+            with pytest.raises(RaydocsLandingError, match=r"(1044|1142) \(the connection.s user needs SELECT, INSERT"):
+                lander.rehearse()
+        else:
+            lander.rehearse()
 
     database.lander(plan).land([invoice("a")], LOAD)
+    listed = plan_of(GROUPS | {"more": {"list": {"type": "array", "items": STRING}}}, database.table)
     wider = plan_of(GROUPS | {"more": {"f": STRING, "list": {"type": "array", "items": STRING}}}, database.table)
 
-    for right in ("SELECT", "UPDATE", "DELETE", "INSERT"):
-        grant(right)
-        if right != "INSERT":
-            with pytest.raises(RaydocsLandingError, match=r"1142 \(the connection's user needs SELECT, INSERT"):
-                lander(plan).rehearse()
-    lander(plan).land([invoice("b")], LOAD)
-    with pytest.raises(RaydocsLandingError, match=r"1142 \(the connection's user needs"):
-        lander(wider).rehearse()
-    grant("CREATE, ALTER")
-    lander(wider).land([invoice("c")], LOAD)
+    rehearse(plan, refused=True)
+    grant(database, monkeypatch, user, "SELECT, INSERT, DELETE")
+    rehearse(plan, refused=True)
+    grant(database, monkeypatch, user, "UPDATE", "invoices__documents")
+    rehearse(plan, refused=False)
+    for right in ("SELECT", "INSERT", "DELETE"):
+        database.reconnect(monkeypatch, login="root").execute(
+            f"REVOKE {right} ON `{database.server['schema']}`.* FROM '{user}'@'%'"
+        )
+        rehearse(plan, refused=True)
+        grant(database, monkeypatch, user, right)
+    rehearse(listed, refused=True)
+    grant(database, monkeypatch, user, "CREATE")
+    rehearse(listed, refused=False)
+    rehearse(wider, refused=True)
+    grant(database, monkeypatch, user, "ALTER")
+    rehearse(wider, refused=False)
+    database.reconnect(monkeypatch, login=user).lander(wider).land([invoice("b")], LOAD)
 
-    assert database.reconnect(monkeypatch, login="root").count(plan.documents) == 3
+    assert database.reconnect(monkeypatch, login="root").count(plan.documents) == 2
+
+
+def test_what_has_landed_is_found_with_the_right_to_select_from_the_ledger(database, plan, user, monkeypatch):
+    database.lander(plan).land([invoice()], LOAD)
+    grant(database, monkeypatch, user, "SELECT", "invoices__documents")
+    reader = warehouse_for(database.reconnect(monkeypatch, login=user).hook)
+
+    sha256 = str(invoice().sha256)
+    assert find_landed(reader, "invoices", TEMPLATE_ID, "hash-1", [sha256]) == {sha256}
+    database.reconnect(monkeypatch, login="root")
+
+
+@pytest.mark.parametrize(
+    ("declared", "says"),
+    [("_source_uri VARCHAR(5)", r"1406 \(a text is longer"), ("_try_number SMALLINT", r"1264 \(a number is larger")],
+)
+def test_a_column_of_ours_that_is_too_small_fails_the_load_and_the_error_says_what_to_do(
+    database, plan, declared, says
+):
+    database.execute(f"CREATE TABLE invoices ({declared})")
+
+    with pytest.raises(RaydocsLandingError, match=says) as raised:
+        database.lander(plan).land([invoice("SECRET")], replace(LOAD, try_number=40_000))
+
+    assert "SECRET" not in str(raised.value)
+    assert database.count(plan.records.table) == 0
