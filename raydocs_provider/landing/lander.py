@@ -295,7 +295,7 @@ class _Load:
         """
         warehouse, ledger, files = self._warehouse, self.plan.documents, self._files
         chosen = last_of_each(self._given)
-        yield f"read {ledger}"
+        yield f"read {self.plan.records.table} and {ledger}"
         overtaken, attempts = self._compare(cursor, chosen, created)
         self.kept = len(overtaken)
         keys = [key for key, number in chosen.items() if number not in overtaken]

@@ -16,7 +16,8 @@ _CHUNK_BYTES = 1 << 20
 
 _HINTS = {
     "3F000": "the schema does not exist; create it first",
-    "42501": "the connection's user needs CREATE on the schema, and on its tables all rights of an owner",
+    "42501": "the connection's user needs USAGE on the schema and SELECT, INSERT, UPDATE, DELETE on its tables; "
+    "to create tables, CREATE on the schema; to extend them, to own them",
     "22001": "a text is longer than a column takes; make that column TEXT",
     "22003": "a number is larger than a column takes; make that column BIGINT",
     "0A000": "a table in another database, or a view, cannot be written to",
