@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from raydocs_provider.api.schema import parse_schema
+from raydocs_provider.landing.tables import plan_tables
 from tests.integration.landing.conftest import MYSQL, Database, open_database
 from tests.integration.landing.invoices import GROUPS, LOAD, invoice, plan_of
 
@@ -56,10 +58,17 @@ def data_of(node: dict[str, Any]) -> st.SearchStrategy[Any]:
 @st.composite
 def schemas_with_data(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]], list[Any]]:
     groups = draw(SCHEMAS)
+    iterating = draw(st.sets(st.sampled_from(sorted(groups))))
     shape = {"properties": {name: {"properties": fields} for name, fields in groups.items()}}
+    for name in iterating:
+        shape["properties"][name] = {"items": shape["properties"][name]}
     as_objects = data_of(shape).filter(lambda data: isinstance(data, dict))
     documents = draw(st.lists(as_objects, min_size=1, max_size=3))
-    return groups, documents, draw(st.lists(as_objects, min_size=len(documents), max_size=len(documents)))
+    audits = draw(st.lists(as_objects, min_size=len(documents), max_size=len(documents)))
+    schema = {name: {"fields": fields} for name, fields in groups.items()}
+    for name in iterating:
+        schema[name]["config"] = {"iterates_on": "another.list"}
+    return {"groups": schema}, documents, audits
 
 
 @contextmanager
@@ -73,12 +82,12 @@ def fresh(engine: str, request: pytest.FixtureRequest) -> Iterator[Database]:
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=schemas_with_data())
 def test_any_data_lands_under_any_schema(request, engine, drawn):
-    groups, all_data, audits = drawn
+    schema, all_data, audits = drawn
     documents = [
         invoice(str(number), data, audit) for number, (data, audit) in enumerate(zip(all_data, audits, strict=True))
     ]
     with fresh(engine, request) as database:
-        plan = plan_of(groups, database.table)
+        plan = plan_tables(parse_schema(schema), database.table)
         database.lander(plan).land(documents, LOAD)
 
         assert database.count(plan.records.table) == database.count(plan.documents) == len(documents)
