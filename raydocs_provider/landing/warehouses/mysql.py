@@ -82,7 +82,10 @@ class MySqlWarehouse(Warehouse):
     - JSON is LONGTEXT. The type JSON turns numbers into doubles in MySQL, and refuses deep values in both.
     - Times are DATETIME(6) in UTC, which no time zone of a session, and no year 2038, touches.
     - Texts compare by character, whatever the collation of the database.
+    - ``a.b`` is the table b of the database a; three parts are refused. Names of columns are the same in capitals.
     - Each table has an invisible primary key, without which clusters and some managed servers refuse it.
+    - A row can be half as long as max_allowed_packet, and hold 150 texts of up to 40 bytes besides what is ours: InnoDB
+      moves only longer ones out of its 8,126 bytes.
     - LOAD DATA LOCAL is not used: clients and servers have it off, and it stores what does not fit as 0 or NULL.
     """
 
