@@ -124,8 +124,9 @@ def _encode(value: object, depth: int) -> str:
     if isinstance(value, str):
         return json.dumps(storable(value), ensure_ascii=False)
     if isinstance(value, Mapping) and depth:
-        pairs = (f"{_encode(str(key), 0)}: {_encode(item, depth - 1)}" for key, item in value.items())
-        return f"{{{', '.join(pairs)}}}"
+        # Two keys may have become one, which the strict refuse.
+        pairs = {_encode(str(key), 0): _encode(item, depth - 1) for key, item in value.items()}
+        return f"{{{', '.join(f'{key}: {item}' for key, item in pairs.items())}}}"
     if isinstance(value, list | tuple) and depth:
         return f"[{', '.join(_encode(item, depth - 1) for item in value)}]"
     if value is None or isinstance(value, bool):

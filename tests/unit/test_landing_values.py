@@ -123,6 +123,7 @@ def test_an_integer_of_any_length_has_a_text():
         ([math.nan, math.inf, Decimal("NaN")], "[null, null, null]"),
         ({"a\0": "b\0", "c": r"\u0000"}, '{"a\ufffd": "b\ufffd", "c": "\\\\u0000"}'),
         ("\ud800", '"\ufffd"'),
+        ({"\0": 1, "\ud800": 2, "a": 3}, '{"\ufffd": 2, "a": 3}'),
         ([Decimal("1E+400"), Decimal("1E+4")], '["1E+400", 1E+4]'),
     ],
 )
