@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -47,6 +48,7 @@ from tests.integration.landing.invoices import (
     key,
     plan_of,
 )
+from tests.integration.landing.test_any_data import schemas_with_data
 from tests.integration.landing.test_readme_queries import LANDING, README, SAMPLES, SCHEMA, document
 
 fakesnow = pytest.importorskip("fakesnow", reason="Snowflake is tested with fakesnow: pip install fakesnow")
@@ -248,13 +250,28 @@ def test_a_value_of_each_kind_lands_as_it_is(account):
     )
 )
 def test_any_text_lands_as_it_is(account, texts):
-    plan = plan_of({"g": {"f": STRING}}, f"t{abs(hash(tuple(texts)))}")
+    plan = plan_of({"g": {"f": STRING}}, f"t{uuid4().hex}")
 
     account.land(plan, *(invoice(str(number), {"g": {"f": text}}, {}) for number, text in enumerate(texts)))
 
     expected = sorted((f"s3://inbox/{number}.pdf", storable(text)) for number, text in enumerate(texts))
     assert account.rows(plan.records.table, "_source_uri", "g__f") == expected
     assert account.rows(plan.fields, "_source_uri", "value") == expected
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(drawn=schemas_with_data())
+def test_any_data_lands_under_any_schema(account, drawn):
+    groups, all_data, audits = drawn
+    plan = plan_of(groups, f"t{uuid4().hex}")
+    documents = [
+        invoice(str(number), data, audit) for number, (data, audit) in enumerate(zip(all_data, audits, strict=True))
+    ]
+
+    account.land(plan, *documents)
+
+    for table in (plan.records.table, plan.documents):
+        assert account.query(f"SELECT count(*) FROM {table}") == [(len(documents),)]
 
 
 def test_more_rows_than_are_in_memory_at_once_all_land(account, monkeypatch):
