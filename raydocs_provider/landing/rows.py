@@ -282,6 +282,8 @@ class _Reading:
         self._corrections = verdict.corrections if verdict else _NOTHING
         self._corrected: set[str] = set()
         self._questions = dict.fromkeys(self._review.fields if self._review else ())
+        self._audited = _NOTHING
+        self._remarks = _remarks_of(_NOTHING)
         self.rows: list[tuple[Table, Row]] = []
         self.problems: list[dict[str, str]] = []
         self.refusals: list[str] = []
@@ -425,8 +427,10 @@ class _Reading:
         self, trail: Trail, value: object, audit: Mapping[str, Any], misfit: bool, correction: object = _MISSING
     ) -> str | None:
         """Add a row to `t__fields`. Returns why to look at the value, if there is a reason."""
-        sources = audit.get("sources")
-        confidence = fit(audit.get("confidence"), Kind.DECIMAL)[0]
+        if audit is not self._audited:
+            # What is said about a list is the same for all that is in it.
+            self._audited, self._remarks = audit, _remarks_of(audit)
+        confidence, reasoning, sources = self._remarks
         code = self._review.judge(trail, confidence, value is None, misfit) if self._review else None
         row = (
             *_place(trail, self._plan.depth),
@@ -434,8 +438,8 @@ class _Reading:
             # NULL is that nobody corrected it.
             None if correction is _MISSING else text_of(correction) or "",
             confidence,
-            text_of(audit.get("reasoning")),
-            None if sources is None else json_of(sources),
+            reasoning,
+            sources,
             code,
         )
         self.rows.append((self._plan.fields, row))
@@ -443,6 +447,16 @@ class _Reading:
 
     def _report(self, trail: Trail, problem: str) -> None:
         self.problems.append({"field": _spell(trail), "problem": problem})
+
+
+def _remarks_of(audit: Mapping[str, Any]) -> tuple[Cell, Cell, Cell]:
+    """What the server says about a value: confidence, reasoning and sources."""
+    sources = audit.get("sources")
+    return (
+        _fit_confidence(audit.get("confidence"))[0],
+        text_of(audit.get("reasoning")),
+        None if sources is None else json_of(sources),
+    )
 
 
 def _spell(trail: Trail) -> str:
@@ -454,8 +468,7 @@ def _spell(trail: Trail) -> str:
 def _place(trail: Trail, depth: int) -> Row:
     """Group, field and indexes of a value, as `t__fields` has them. Most documents have the same trails."""
     group, *names = [step for step in trail if isinstance(step, str)] or [""]
-    # Below what the template knows there may be more lists than the tables have indexes for.
-    indexes = _indexes(trail)[:depth]
+    indexes = _indexes(trail)
     return (storable(group), storable(".".join(names)), *(None,) * (depth - len(indexes)), *indexes)
 
 

@@ -249,6 +249,16 @@ def test_what_is_said_about_one_item_goes_before_what_is_said_about_the_list(sec
     assert said["items.amount", 1][0] == Decimal("0.4")
 
 
+def test_a_field_called_like_a_part_of_an_entry_is_no_entry_of_its_group():
+    plan = plan_tables(parse_schema({"groups": {"g": {"fields": {"reasoning": STRING, "other": STRING}}}}), "t")
+    audit = {"g": {"reasoning": {"reasoning": "Printed.", "confidence": 0.9}}}
+
+    rows = landed(extracted({"g": {"reasoning": "x", "other": "y"}}, audit), plan)["t__fields"]
+
+    remarks_by_field = {row[1]: row[4:6] for row in rows}
+    assert remarks_by_field == {"reasoning": (Decimal("0.9"), "Printed."), "other": (None, None)}
+
+
 @pytest.mark.parametrize(
     "audit", [{"totals": None}, {"totals": []}, {"totals": {"amount": "sure"}}, {"lines": {"items": []}}]
 )

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from raydocs_provider.landing.lander import Lander
 from raydocs_provider.landing.rows import LandingDocument, Verdict
 from raydocs_provider.landing.tables import LandingPlan
+from raydocs_provider.landing.warehouses import warehouse_for
 from tests.integration.landing.conftest import ENGINES, Database
 from tests.integration.landing.invoices import DATA, GROUPS, LOAD, failure, invoice, plan_of
 
@@ -176,13 +178,20 @@ def test_the_word_of_a_person_stays_through_a_failed_attempt_and_goes_with_a_new
 
 @every_engine
 def test_more_documents_than_one_statement_is_about_are_compared_and_replaced(database, plan, monkeypatch):
-    lander = database.lander(plan)
-    monkeypatch.setattr(type(lander._warehouse), "portion", 7)
+    warehouse = warehouse_for(database.hook)
+    monkeypatch.setattr(warehouse, "portion", 7)
+    asked = []
+    for name in ("read_documents", "delete", "count_attempts"):
+        call = getattr(warehouse, name)
+        monkeypatch.setattr(warehouse, name, lambda *given, call=call: asked.append(len(given[-1])) or call(*given))
+    lander = Lander(warehouse, plan)
     names = [f"{number:02}" for number in range(50)]
     lander.land([extracted(number % 3 + 1, name) for number, name in enumerate(names)], LOAD)
 
     summary = lander.land([extracted(2, name) for name in names], LOAD)
 
+    # All are looked for in two tables, 34 deleted from six, and for 17 it is the second attempt.
+    assert (max(asked), sum(asked)) == (7, 50 * 2 + 34 * 6 + 17)
     assert summary.kept == len(range(2, 50, 3))
     assert [row[1] for row in database.rows(plan.records.table, "_source_uri", "_result_id")] == [
         f"result-{max(2, number % 3 + 1)}" for number in range(50)

@@ -230,6 +230,19 @@ def test_tables_can_be_extended_under_the_view_of_what_to_review(database):
 
 
 @every_engine
+def test_freeze_makes_no_view_either(database, plan):
+    rules = parse_review(0.9)
+    schema = parse_schema({"groups": {name: {"fields": fields} for name, fields in GROUPS.items()}})
+    reviewer = rules.resolve(schema) if rules else None
+
+    summary = database.lander(plan, FREEZE, reviewer).land([invoice("b")], LOAD)
+
+    assert summary.reviews == {"review": 1}
+    with pytest.raises(Exception, match=r"(?i)no such table|does(n't| not) exist"):
+        database.count(plan.review)
+
+
+@every_engine
 def test_tables_that_change_while_documents_are_read_end_the_load(database, plan, wider):
     def documents() -> Iterator[LandingDocument]:
         yield invoice("b", WIDER_DATA, {})
