@@ -34,8 +34,8 @@ _HINTS = {
     630: "the statement took longer than the account, the user or the warehouse allows",
     2003: "the database, the schema or the table does not exist, or the role may not see it",
     2043: "the database, the schema or the table does not exist, or the role may not see it",
-    3001: "the role needs USAGE on the database and the schema; SELECT, INSERT, UPDATE and DELETE on the tables; for what is "
-    "missing CREATE TABLE and CREATE VIEW on the schema; and OWNERSHIP of a table to add a column",
+    3001: "the role needs USAGE on the database and the schema; SELECT, INSERT, UPDATE and DELETE on the tables; CREATE "
+    "TABLE and CREATE VIEW on the schema for what is missing; and OWNERSHIP of a table to add a column",
     100078: "a text is longer than a column takes; make that column VARCHAR",
     90105: "name the table as database.schema.table, or a database and a schema in the connection",
     90106: "name the table as schema.table, or a schema in the connection",
@@ -146,7 +146,8 @@ class SnowflakeWarehouse(Warehouse):
 
     def encode(self, cells: Sequence[Cell]) -> str:
         """JSON, in which every cell is text or null."""
-        return json.dumps([_text_of(cell) for cell in cells], ensure_ascii=False)[1:-1]
+        texts = [cell if cell is None or isinstance(cell, str) else _text_of(cell) for cell in cells]
+        return json.dumps(texts, ensure_ascii=False)[1:-1]
 
     def line(self, encoded: str) -> str:
         """A JSON array."""
