@@ -283,7 +283,7 @@ class _Reading:
         self._corrected: set[str] = set()
         self._questions = dict.fromkeys(self._review.fields if self._review else ())
         self._audited = _NOTHING
-        self._remarks = _remarks_of(_NOTHING)
+        self._remarks: tuple[Cell, Cell, Cell] = (None, None, None)
         self.rows: list[tuple[Table, Row]] = []
         self.problems: list[dict[str, str]] = []
         self.refusals: list[str] = []
@@ -453,7 +453,7 @@ def _remarks_of(audit: Mapping[str, Any]) -> tuple[Cell, Cell, Cell]:
     """What the server says about a value: confidence, reasoning and sources."""
     sources = audit.get("sources")
     return (
-        _fit_confidence(audit.get("confidence"))[0],
+        fit(audit.get("confidence"), Kind.DECIMAL)[0],
         text_of(audit.get("reasoning")),
         None if sources is None else json_of(sources),
     )

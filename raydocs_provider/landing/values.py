@@ -29,6 +29,9 @@ _MAX_JSON_DEPTH = 100
 # Beyond what a double holds, engines refuse the number and with it the load.
 _MAX_JSON_EXPONENT = 300
 
+# Made once; `json.dumps` makes an encoder for each call.
+_write_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
 UNSTORABLE = "held characters that cannot be stored"
 
 
@@ -113,7 +116,7 @@ def storable(text: str) -> str:
 def json_of(value: object) -> str:
     """The value as JSON that every engine takes: numbers exact, NaN as null, no character that cannot be stored."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = _write_json(value)
     except (TypeError, ValueError, RecursionError):
         return _encode(value, _MAX_JSON_DEPTH)
     return text if storable(text) == text and "\\u0000" not in text else _encode(value, _MAX_JSON_DEPTH)
@@ -152,12 +155,13 @@ def text_of_cell(cell: Cell) -> str | None:
     """The cell as every engine reads it back from text. Times are in UTC and do not say so."""
     if cell is None or isinstance(cell, str):
         return cell
+    if isinstance(cell, Decimal):
+        text = str(cell)
+        return format(cell, "f") if "E" in text else text
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    if isinstance(cell, Decimal):
-        return format(cell, "f")
     if isinstance(cell, datetime):
-        return cell.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+        return cell.astimezone(UTC).isoformat(" ").removesuffix("+00:00")
     return str(cell)
 
 
