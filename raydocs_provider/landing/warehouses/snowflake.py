@@ -34,8 +34,8 @@ _HINTS = {
     630: "the statement took longer than the account, the user or the warehouse allows",
     2003: "the database, the schema or the table does not exist, or the role may not see it",
     2043: "the database, the schema or the table does not exist, or the role may not see it",
-    3001: "the role needs USAGE on the database and the schema; SELECT, INSERT, UPDATE and DELETE on the tables; CREATE "
-    "TABLE and CREATE VIEW on the schema for what is missing; and OWNERSHIP of a table to add a column",
+    3001: "the role needs USAGE on the database and the schema, SELECT, INSERT, UPDATE and DELETE on the tables, "
+    "CREATE TABLE and CREATE VIEW on the schema for what is missing, OWNERSHIP of a table to add a column",
     100078: "a text is longer than a column takes; make that column VARCHAR",
     90105: "name the table as database.schema.table, or a database and a schema in the connection",
     90106: "name the table as schema.table, or a schema in the connection",
