@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import string
 import unicodedata
 from collections.abc import Iterable
 
@@ -14,6 +15,8 @@ MAX_NAME_BYTES = 63
 SEPARATOR = "__"
 
 Path = tuple[str, ...]
+
+_ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 def parse_table_name(table: str) -> tuple[str, ...]:
@@ -83,6 +86,11 @@ def shorten(name: str) -> str:
     if len(name.encode()) <= MAX_NAME_BYTES:
         return name
     return f"{_cut(name, MAX_NAME_BYTES - 9)}_{_digest(name)[:8]}"
+
+
+def lower_ascii(name: str) -> str:
+    """The name with small letters, as engines see it to which names that differ in the case of ASCII are the same."""
+    return name.translate(_ASCII_LOWER)
 
 
 def _cut(name: str, size: int) -> str:

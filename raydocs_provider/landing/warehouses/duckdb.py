@@ -12,6 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.contract import BOOLEANS, DATES, EVERYTHING, INTEGERS, JSON, NUMBERS, TIMES, integers_of
+from raydocs_provider.landing.names import lower_ascii
 from raydocs_provider.landing.tables import Column, Kind, Table
 from raydocs_provider.landing.values import Cell
 from raydocs_provider.landing.warehouses.base import Warehouse
@@ -107,14 +108,12 @@ class DuckDBWarehouse(Warehouse):
         cursor.execute(
             f"INSERT INTO {self.quote_table(table)} ({names}) "  # noqa: S608
             f"SELECT * FROM read_csv({_literal(str(file))}, columns = {{{texts}}}, "
-            # Else a carriage return in the first row of a file is taken for the end of its lines.
-            "new_line = '\\n', "
             "auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
             f"allow_quoted_nulls = false, parallel = false, max_line_size = {_MAX_LINE_BYTES})"
         )
 
     def column_types(self, cursor: Any, table: Table) -> Mapping[str, str]:
-        """Without the length of a VARCHAR, which DuckDB does not keep."""
+        """Without the length of a VARCHAR, which DuckDB does not keep. Names have no case."""
         cursor.execute("SELECT current_database(), current_schema()")
         here = cursor.fetchone()
         *parents, name = table.name
@@ -128,11 +127,12 @@ class DuckDBWarehouse(Warehouse):
             columns = self.fetch(
                 cursor,
                 "SELECT column_name, data_type FROM duckdb_columns() "
-                "WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+                "WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) "
+                "AND lower(table_name) = lower(?)",
                 (database, schema, name),
             )
             if columns:
-                return dict(columns)
+                return {lower_ascii(column): type_ for column, type_ in columns}
         return {}
 
     def hint(self, error: BaseException) -> str:

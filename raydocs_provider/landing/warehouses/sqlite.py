@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from raydocs_provider.landing.contract import EVERYTHING, NUMBERS, Holding
+from raydocs_provider.landing.names import lower_ascii
 from raydocs_provider.landing.tables import KEY, Column, Kind, Table
 from raydocs_provider.landing.values import Cell
 from raydocs_provider.landing.warehouses.base import Warehouse
@@ -62,10 +63,10 @@ class SqliteWarehouse(Warehouse):
         return cursor
 
     def column_types(self, cursor: Any, table: Table) -> Mapping[str, str]:
-        """As declared; empty where a column was declared without."""
+        """As declared; empty where a column was declared without. Names have no case."""
         *database, name = map(self.quote, table.name)
         pragma = ".".join((*database, f"table_info({name})"))
-        return {column: type_ for _, column, type_, *_ in self.fetch(cursor, f"PRAGMA {pragma}")}
+        return {lower_ascii(column): type_ for _, column, type_, *_ in self.fetch(cursor, f"PRAGMA {pragma}")}
 
     def index_key(self, cursor: Any, table: Table) -> None:
         """The name of the index takes the database, the name of the table does not."""

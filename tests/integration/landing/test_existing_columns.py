@@ -238,6 +238,29 @@ def test_a_column_with_less_room_takes_what_it_gives_back_unchanged(database, de
 
 
 @every_engine
+def test_a_column_written_in_capital_letters_is_the_one_in_small_letters(database):
+    plan = plan_of({"g": {"f": STRING}}, database.table)
+    database.execute(f"CREATE TABLE {quoted(plan.records.table)} (G__F VARCHAR(50), _SOURCE_URI VARCHAR(200))")
+
+    for _ in range(2):
+        database.lander(plan).land([invoice("a", {"g": {"f": "007"}}, {})], LOAD)
+
+    assert database.rows(plan.records.table, "g__f", "_source_uri") == [("007", "s3://inbox/a.pdf")]
+    assert len(database.columns(plan.records.table)) == len(plan.records.table.columns)
+
+
+@pytest.mark.parametrize("database", ["duckdb", "sqlite"], indirect=True)
+def test_a_table_written_in_capital_letters_is_the_one_in_small_letters(database):
+    plan = plan_of({"g": {"f": STRING}}, database.table)
+    database.execute("CREATE TABLE INVOICES (mine INTEGER)")
+
+    for _ in range(2):
+        database.lander(plan).land([invoice("a", {"g": {"f": "007"}}, {})], LOAD)
+
+    assert database.query("SELECT mine, g__f FROM Invoices") == [(None, "007")]
+
+
+@every_engine
 def test_a_column_of_ours_that_would_change_what_is_written_refuses_every_load(database, request):
     plan = plan_of(GROUPS, database.table)
     database.execute(f"CREATE TABLE {quoted(plan.records.table)} (_source_uri DATE, _map_index DATE)")
