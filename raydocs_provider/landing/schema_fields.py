@@ -51,6 +51,14 @@ class SchemaFields:
         """How each group and field is written."""
         return {place.path: name for name, places in self._places.items() for place in places}
 
+    def values(self) -> Iterator[tuple[str, Field]]:
+        """The fields whose values are not all those of fields inside them, and how they are written."""
+        for name, places in self._places.items():
+            for place in places:
+                field = place.field
+                if len(place.path) > 1 and not field.properties and not (field.items and field.items.properties):
+                    yield name, field
+
     def find(self, name: str, argument: str) -> Place:
         """
         The group or field of a name.

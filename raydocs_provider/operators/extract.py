@@ -26,6 +26,7 @@ from raydocs_provider.operators.documents import RaydocsUploadOperator
 from raydocs_provider.triggers.events import BACKSTOP, BRIEF_LOOK_SECONDS, push_manifest
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
     from raydocs_provider.api.models import Template
@@ -125,6 +126,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         self.expected_seconds = total_seconds(expected_seconds, "expected_seconds")
         self.deferrable = deferrable
         self._submitted = 0
+        self._manifest: Manifest | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Upload, submit and wait; returns the manifest, or defers."""
@@ -319,6 +321,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         from raydocs_provider.hooks.metrics import count_documents
         from raydocs_provider.hooks.storage import open_spool
 
+        self._manifest = manifest
         self.log.info("Extraction: %s.", manifest.summarize())
         count_documents(manifest.documents)
         if (failed := failed_sessions(manifest.documents)) and manifest.template_id and manifest.template_hash:
@@ -334,6 +337,14 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
             push_manifest(context, written)
             raise
         return written
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """Tell OpenLineage which documents were extracted, also of a task that failed; None without its provider."""
+        try:
+            from raydocs_provider.hooks.openlineage import describe_extraction
+        except ImportError:
+            return None
+        return describe_extraction(self._manifest)
 
     def _retry_terms(self) -> dict[str, Any]:
         """What decides about documents on a retry, for those who have to decide whether to retry."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ from airflow.providers.common.compat.sdk import BaseHook, BaseOperator
 from raydocs_provider.arguments import EVOLVE, SCHEMA_MODES, require_choice, require_text
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
+    from raydocs_provider.hooks.lineage import Load
     from raydocs_provider.landing.lander import LandingSummary
     from raydocs_provider.landing.target import Target
 
@@ -83,6 +86,7 @@ class RaydocsToSqlOperator(BaseOperator):
         self.review_checks = review_checks
         self.verdicts = verdicts
         self.raydocs_conn_id = raydocs_conn_id
+        self._load: Load | None = None
         if column_types or review_below is not None or review_checks:
             self._target()  # a mistake in them shows when the Dag is parsed
 
@@ -96,6 +100,7 @@ class RaydocsToSqlOperator(BaseOperator):
             for; nothing of this load is in it then.
         """
         from raydocs_provider.api.schema import parse_schema
+        from raydocs_provider.hooks.lineage import Load, report_assets
         from raydocs_provider.hooks.results import open_results
         from raydocs_provider.landing.rows import LoadContext
         from raydocs_provider.landing.verdicts import parse_verdicts
@@ -103,7 +108,8 @@ class RaydocsToSqlOperator(BaseOperator):
 
         target = self._target()
         with open_results(self.extraction, self.raydocs_conn_id) as results:
-            warehouse = warehouse_for(BaseHook.get_hook(require_text(self.conn_id, "conn_id")))
+            hook = BaseHook.get_hook(require_text(self.conn_id, "conn_id"))
+            warehouse = warehouse_for(hook)
             manifest = results.manifest
             verdicts = None if self.verdicts is None else parse_verdicts(self.verdicts, results.sessions())
             ti = context["ti"]
@@ -117,9 +123,21 @@ class RaydocsToSqlOperator(BaseOperator):
                 map_index=ti.map_index if ti.map_index is not None else -1,
                 try_number=ti.try_number,
             )
-            lander = target.lander(warehouse, parse_schema(results.template.schema_json))
+            schema = parse_schema(results.template.schema_json)
+            lander = target.lander(warehouse, schema)
+            self._load = Load(manifest, list(results.records(verdicts)), schema, hook, lander.plan)
             summary = lander.land(results.documents(verdicts), load)
+        self._load = replace(self._load, summary=summary)
+        report_assets(self._load)
         return self._conclude(context, summary)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """Tell OpenLineage what was read and written, also of a load that failed; None without its provider."""
+        try:
+            from raydocs_provider.hooks.openlineage import describe_load
+        except ImportError:
+            return None
+        return describe_load(self._load)
 
     def _target(self) -> Target:
         from raydocs_provider.landing.target import Target
