@@ -28,9 +28,10 @@ from raydocs_provider.landing.lake import name_files, name_partition
 from raydocs_provider.landing.rows import LoadContext
 from raydocs_provider.operators.raydocs import RaydocsExtractOperator
 from raydocs_provider.transfers.raydocs_to_object_storage import RaydocsToObjectStorageOperator
-from tests.integration.conftest import CORRUPT, GOOD, HERE, ROOT, DagRun, Task, requests_to, uris
+from tests.integration.conftest import CORRUPT, GOOD, HERE, ROOT, DagRun, Task, all_logs, requests_to, uris
 from tests.integration.test_operators import printed_numbers
 from tests.integration.test_s3 import keys_in, s3  # noqa: F401, a fixture
+from tests.integration.test_secrets import field_values
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 
@@ -283,6 +284,26 @@ def test_after_a_failure_in_the_middle_nothing_is_half_and_no_ledger_tells_of_wh
     assert len(files_in(lake)) == 8
 
 
+def test_of_an_earlier_try_the_ledger_goes_first(extracted, lake, monkeypatch):
+    manifest = extracted(GOOD[:2])
+    write(manifest, lake)
+    rm_file = LocalFileSystem.rm_file
+    removed: list[str] = []
+
+    def remove(self: Any, path: str) -> None:
+        if len(removed) == 2:
+            raise PermissionError(13, "Permission denied")
+        removed.append(path)
+        rm_file(self, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalFileSystem, "rm_file", remove)
+        with pytest.raises(RaydocsLandingError, match=r"cannot be replaced \(Permission denied\)"):
+            write(manifest, lake)
+    assert len(files_in(lake)) == 6
+    assert not [file for file in files_in(lake) if "__documents" in file]
+
+
 @pytest.mark.usefixtures("memory")
 def test_a_storage_that_is_neither_a_disk_nor_an_object_store_works_too(extracted):
     from fsspec.implementations.memory import MemoryFileSystem
@@ -451,17 +472,28 @@ def test_the_page_names_a_file_as_it_is_named():
 
 
 def test_mapped_tasks_of_a_dag_write_files_of_their_own_below_the_date_of_their_run(
-    connection, template: Template, run_dag: Callable[..., DagRun], lake, tmp_path, monkeypatch
+    connection, template: Template, run_dag: Callable[..., DagRun], lake, tmp_path, monkeypatch, capfd
 ):
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
     monkeypatch.setenv("AIRFLOW_VAR_INVOICE_TEMPLATE", template.id)
     monkeypatch.setenv("AIRFLOW_VAR_INBOX", (ROOT / "example_dags" / "documents").as_uri())
     monkeypatch.setenv("AIRFLOW_VAR_RAYDOCS_RESULTS", (tmp_path / "results").as_uri())
     monkeypatch.setenv("AIRFLOW_VAR_LAKE", str(lake))
     file = HERE / "dags" / "extract_to_lake.py"
-    run = run_dag(file, logical_date=LOGICAL_DATE)
+    with all_logs(tmp_path / "log") as log:
+        run = run_dag(file, logical_date=LOGICAL_DATE)
     assert set(run.states().values()) == {"success"}, run.states()
 
     names = {Path(each).stem for each in files_in(lake)}
     assert sorted(name.rpartition("-")[0][-9:] for name in names) == ["__lake__0", "__lake__1"]
     assert {each.split("/")[2] for each in files_in(lake)} == {"load_date=2026-11-22"}
     assert numbers_in(lake) == printed_numbers(GOOD[:2])
+
+    with create_session() as session:
+        xcoms = [str(row.value) for row in session.query(XComModel).filter_by(run_id=run.run.run_id)]
+    printed = capfd.readouterr()
+    shown = log.read_text() + printed.out + printed.err + "".join(xcoms)
+    assert "invoices__fields: " in shown
+    assert not {value for path in GOOD[:2] for value in field_values(path.name) if value in shown}
