@@ -108,6 +108,8 @@ class DuckDBWarehouse(Warehouse):
         cursor.execute(
             f"INSERT INTO {self.quote_table(table)} ({names}) "  # noqa: S608
             f"SELECT * FROM read_csv({_literal(str(file))}, columns = {{{texts}}}, "
+            # Else a carriage return in the first row of a file is taken for the end of its lines.
+            "new_line = '\\n', "
             "auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
             f"allow_quoted_nulls = false, parallel = false, max_line_size = {_MAX_LINE_BYTES})"
         )

@@ -306,6 +306,15 @@ def test_hostile_text_lands_as_it_is(database, plan):
 
 
 @every_engine
+@pytest.mark.parametrize("text", ["a\rb", "\r", "\r\n", "\n", '"\r', ",\r\n,"], ids=repr)
+def test_text_that_looks_like_the_end_of_a_line_lands_as_it_is_also_in_the_first_row(database, plan, text):
+    database.lander(plan).land([invoice(data={"invoice_header": {"invoice_number": text}})], LOAD)
+
+    assert database.rows(plan.records.table, "invoice_header__invoice_number") == [(text,)]
+    assert database.rows(plan.fields, "value") == [(text,)]
+
+
+@every_engine
 def test_hostile_text_lands_as_it_is_outside_of_the_data_too(database, plan):
     text = '\'; DROP \\ \t \n "x" {'
     document = replace(
