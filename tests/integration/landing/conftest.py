@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Context, Decimal
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from raydocs_provider.landing.warehouses import warehouse_for
 CONN_ID = "warehouse"
 _EXACT = Context(prec=60)
 MYSQL = ("mysql with connector", *(["mysql with mysqlclient"] if find_spec("MySQLdb") else []))
+MYSQL_SERVER: dict[str, Any] = {"host": "127.0.0.1", "port": 3306, "user": "root", "password": ""}
 ENGINES = ("duckdb", "sqlite", "postgres with psycopg 3", "postgres with psycopg2", *MYSQL)
 
 
@@ -134,24 +136,43 @@ def postgres() -> Iterator[dict[str, Any]]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+NO_MYSQL = (
+    "no MariaDB or MySQL at 127.0.0.1:3306 that lets root in without a password: start one with "
+    "'docker run -d -p 127.0.0.1:3306:3306 -e MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=1 mariadb' to run these tests"
+)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip here what needs the server, and not in its fixture, so that all of it is one line of the report."""
+    parameters = getattr(item, "callspec", None)
+    if parameters and set(MYSQL) & {*map(str, parameters.params.values())} and not mysql_answers():
+        pytest.skip(NO_MYSQL)
+
+
+@cache
+def mysql_answers() -> bool:
+    import mysql.connector
+
+    try:
+        mysql.connector.connect(**MYSQL_SERVER).close()
+    except mysql.connector.Error:
+        return False
+    return True
+
+
 @pytest.fixture(scope="session")
 def mysql() -> Iterator[dict[str, Any]]:
     """The connection of a server that runs here, with a database that only these tests have."""
     import mysql.connector
 
-    server = {"host": "127.0.0.1", "port": 3306, "password": ""}
-    try:
-        connection = mysql.connector.connect(user="root", **server)
-    except mysql.connector.Error:
-        pytest.skip(
-            "no MariaDB or MySQL at 127.0.0.1:3306 that lets root in without a password: start one with "
-            "'docker run -d -p 127.0.0.1:3306:3306 -e MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=1 mariadb' to run this test"
-        )
+    if not mysql_answers():
+        pytest.skip(NO_MYSQL)
     schema = f"landing test {os.getpid()}"
-    with closing(connection), closing(connection.cursor()) as cursor:
-        try:
-            yield {"conn_type": "mysql", "login": "root", "schema": schema, **server}
-        finally:
+    login = {name: MYSQL_SERVER[name] for name in ("host", "port", "password")}
+    try:
+        yield {"conn_type": "mysql", "login": MYSQL_SERVER["user"], "schema": schema, **login}
+    finally:
+        with closing(mysql.connector.connect(**MYSQL_SERVER)) as connection, closing(connection.cursor()) as cursor:
             cursor.execute(f"DROP DATABASE IF EXISTS `{schema}`")
 
 

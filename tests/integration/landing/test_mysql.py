@@ -160,7 +160,7 @@ def test_an_older_result_that_had_to_wait_does_not_overwrite_the_newer_one(datab
     def start_the_other(cursor: Any, table: Table, *rest: Any) -> None:
         if table.name == plan.documents.name:
             late.start()
-            wait_until_one_waits(database)
+            wait_until_one_waits(database, "User lock")
         copy_file(cursor, table, *rest)
 
     warehouse.copy = start_the_other
@@ -172,11 +172,26 @@ def test_an_older_result_that_had_to_wait_does_not_overwrite_the_newer_one(datab
     assert database.rows(plan.documents, "_result_id", "attempts") == [("result-1", 1)]
 
 
-def wait_until_one_waits(database: Database) -> None:
-    """For a lock by name, in this database."""
-    sql = "SELECT count(*) FROM information_schema.processlist WHERE state = 'User lock' AND db = DATABASE()"
+def wait_until_one_waits(database: Database, what: str) -> None:
+    """Until a connection to this database waits for something."""
+    sql = f"SELECT count(*) FROM information_schema.processlist WHERE state = '{what}' AND db = DATABASE()"
     while not database.query(sql)[0][0]:
         sleep(0.01)
+
+
+def test_a_load_that_adds_a_column_waits_for_those_who_read_the_table(database, plan):
+    database.lander(plan).land([invoice()], LOAD)
+    wider = plan_of(GROUPS | {"more": {"f": STRING}}, database.table)
+    load = Thread(target=lambda: database.lander(wider).land([invoice("b")], LOAD))
+
+    with warehouse_for(copy(database.hook)).reading() as cursor:
+        cursor.execute("SELECT count(*) FROM invoices")
+        assert [row[0] for row in cursor.fetchall()] == [1]
+        load.start()
+        wait_until_one_waits(database, "Waiting for table metadata lock")
+    load.join()
+
+    assert database.count(plan.documents) == 2
 
 
 def test_a_load_that_waits_says_for_which_connection(database, plan, monkeypatch, caplog):
@@ -419,12 +434,16 @@ def test_a_connection_without_a_database_needs_it_in_the_name_of_the_table(datab
     assert database.reconnect(monkeypatch).count(plan.documents) == 1
 
 
-def test_the_view_shows_what_to_review(database, plan):
+def reviewing(database: Database, plan: LandingPlan) -> Lander:
     schema = parse_schema({"groups": {name: {"fields": fields} for name, fields in GROUPS.items()}})
     rules = parse_review(0.99)
     assert rules is not None
+    return Lander(warehouse_for(database.hook), plan, reviewer=rules.resolve(schema))
+
+
+def test_the_view_shows_what_to_review(database, plan):
     for _ in range(2):
-        Lander(warehouse_for(database.hook), plan, reviewer=rules.resolve(schema)).land([invoice()], LOAD)
+        reviewing(database, plan).land([invoice()], LOAD)
 
     rows = database.query("SELECT DISTINCT _document_key, filename FROM invoices__review")
     assert rows == [(key(invoice()), "a.pdf")]
@@ -486,6 +505,16 @@ def test_a_load_needs_the_rights_that_the_page_names_and_an_error_names_them(dat
     database.reconnect(monkeypatch, login=user).lander(wider).land([invoice("b")], LOAD)
 
     assert database.reconnect(monkeypatch, login="root").count(plan.documents) == 2
+
+
+def test_the_view_needs_the_right_to_create_one(database, plan, user, monkeypatch):
+    grant(database, monkeypatch, user, "SELECT, INSERT, DELETE, UPDATE, CREATE")
+    as_user = database.reconnect(monkeypatch, login=user)
+    with pytest.raises(RaydocsLandingError, match=r"create the view invoices__review: \w+ 1142"):
+        reviewing(as_user, plan).rehearse()
+
+    grant(database, monkeypatch, user, "CREATE VIEW")
+    reviewing(database.reconnect(monkeypatch, login=user), plan).rehearse()
 
 
 def test_what_has_landed_is_found_with_the_right_to_select_from_the_ledger(database, plan, user, monkeypatch):
