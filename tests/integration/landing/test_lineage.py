@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -378,6 +379,26 @@ def test_a_table_has_the_name_that_other_tools_have_for_it(
     assert database is not None
     assert (database.namespace, database.name(planned), database.uri(planned)) == (namespace, name, uri)
     assert uri is None or Asset(uri=uri).uri == uri
+
+
+@pytest.mark.parametrize(
+    ("adapter", "profile", "connection"),
+    [
+        ("duckdb", {"path": "/data/dwh.duckdb"}, {"host": "/data/dwh.duckdb"}),
+        ("postgres", {"host": "db.example.com", "port": 5432}, {"host": "db.example.com", "schema": "dwh"}),
+    ],
+)
+def test_a_database_has_the_name_that_dbt_has_for_it(
+    connect: Callable[..., str], adapter: str, profile: dict[str, Any], connection: dict[str, Any]
+) -> None:
+    from openlineage.common.provider.dbt.processor import Adapter, DbtArtifactProcessor
+
+    hook = BaseHook.get_hook(connect("elsewhere", conn_type=adapter, **connection))
+    database = lineage.find_database(hook, Table(("finance", "invoices"), ()))
+    processor: Any = SimpleNamespace(adapter_type=Adapter(adapter))
+    assert database is not None
+    assert database.namespace == DbtArtifactProcessor.extract_namespace(processor, profile)
+    assert database.name(Table(("finance", "invoices"), ())) == "dwh.finance.invoices"
 
 
 @pytest.fixture
