@@ -191,7 +191,7 @@ class MySqlWarehouse(Warehouse):
         )
 
     def add_columns(self, cursor: Any, table: Table, columns: Sequence[Column]) -> None:
-        """All in one statement: MySQL counts them, and rebuilds the table after 64."""
+        """All in one statement: after 64 of them, MySQL has to rebuild the table."""
         added = ", ".join(f"ADD COLUMN {self._definitions([column])}" for column in columns)
         self.execute(cursor, f"ALTER TABLE {self.quote_table(table)} {added}")
 
