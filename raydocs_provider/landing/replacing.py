@@ -92,12 +92,23 @@ def decide(given: Mapping[int, Given], held: Mapping[str, Held]) -> tuple[frozen
             and document.state == EXTRACTED
             and document.result_id == known.result_id
         )
-        if settled or _overtaken(document, known.state, known.extracted_at):
+        if settled or _overtaken(document, known.state, known.extracted_at) or _is_about_another(document, known):
             kept.add(number)
         else:
             again = None not in (known.state, document.session_id) and document.session_id != known.session_id
             attempts[document.key] = (known.attempts or 1) + again
     return frozenset(kept), attempts
+
+
+def _is_about_another(document: Given, known: Held) -> bool:
+    """
+    Whether a person judged another result than the one that stands, which is not known to be older.
+
+    That one may have been extracted in the same second.
+    """
+    if not document.reviewed or known.result_id in (None, document.result_id):
+        return False
+    return document.at is None or known.extracted_at is None or document.at <= known.extracted_at
 
 
 def _overtaken(document: Given, state: str | None, extracted_at: datetime | None) -> bool:

@@ -73,6 +73,20 @@ def test_a_person_may_say_something_else_about_the_same_result():
     assert decide({0: verdict}, held)[0] == frozenset()
 
 
+@pytest.mark.parametrize("at", [EARLIER, NOON, None])
+def test_what_a_person_says_about_another_result_is_not_followed(at):
+    verdict = replace(result("other", at), review_status=APPROVED, reviewed=True)
+
+    assert decide({0: verdict}, {"k": STANDS})[0] == {0}
+    assert decide({0: verdict}, {"k": replace(STANDS, result_id=None)})[0] == ({0} if at == EARLIER else set())
+
+
+def test_what_a_person_says_about_a_newer_result_lands_with_it():
+    verdict = replace(result("later", LATER), review_status=APPROVED, reviewed=True)
+
+    assert decide({0: verdict}, {"k": STANDS})[0] == frozenset()
+
+
 @pytest.mark.parametrize("status", [None, REVIEW, PASSED])
 def test_what_no_person_has_reviewed_is_replaced_by_the_same_result(status):
     assert decide({0: result("noon", NOON)}, {"k": replace(STANDS, review_status=status)})[0] == frozenset()
