@@ -574,7 +574,7 @@ def test_loads_into_the_same_new_tables_at_once_all_land(database, plan):
 def test_the_engine_behind_a_connection_that_is_not_supported_is_named():
     class MsSqlHook: ...
 
-    with pytest.raises(RaydocsInputError, match="MsSqlHook; supported are DuckDBHook, PostgresHook, SqliteHook"):
+    with pytest.raises(RaydocsInputError, match=r"MsSqlHook; supported are .*DuckDBHook, .*PostgresHook, .*SqliteHook"):
         warehouse_for(MsSqlHook())
 
 
