@@ -13,9 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from raydocs_provider.landing.values import Cell, storable, text_of_cell
-from raydocs_provider.landing.warehouses.encoding import encode_csv, encode_json, encode_text, read_json
+from raydocs_provider.landing.warehouses.encoding import QUOTE, encode_csv, encode_json, encode_text, read_json
 
-SPECIAL = st.text(st.sampled_from("\\\t\n\r\",'Nt.\x0b\x1a\x85\u2028\ufeff é😀"), max_size=12)
+SPECIAL = st.text(st.sampled_from("\\\t\n\r\",'Nt.\x1e\x0b\x1a\x85\u2028\ufeff é😀"), max_size=12)
 TEXTS = (
     st.text(max_size=12).map(storable)
     | SPECIAL
@@ -51,9 +51,9 @@ def read_csv(row: str) -> list[str | None]:
     cells: list[str | None] = []
     rest = "," + row
     while rest:
-        found = re.match(r',(?:"((?:[^"]|"")*)")?(?=,|$(?!\n))', rest)
+        found = re.match(r",(?:Q((?:[^Q]|QQ)*)Q)?(?=,|$(?!\n))".replace("Q", QUOTE), rest)
         assert found, "neither empty nor quoted"
-        cells.append(None if found[1] is None else found[1].replace('""', '"'))
+        cells.append(None if found[1] is None else found[1].replace(QUOTE * 2, QUOTE))
         rest = rest[found.end() :]
     return cells
 
@@ -73,7 +73,7 @@ def test_text_is_read_back_as_it_was(cells):
 
 
 @given(ROWS)
-@example([None, "", '"', '","', None])
+@example([None, "", QUOTE, f"{QUOTE},{QUOTE}", None])
 def test_csv_is_read_back_as_it_was(cells):
     assert read_csv(encode_csv(cells)) == [text_of_cell(cell) for cell in cells]
 
@@ -101,7 +101,9 @@ def test_cells_have_the_texts_that_every_engine_reads():
     cells = [None, "", "a", True, False, -7, Decimal("1E+3"), Decimal("-0.10"), date(2026, 1, 2), at]
 
     assert encode_text(cells) == "\\N\t\ta\ttrue\tfalse\t-7\t1000\t-0.10\t2026-01-02\t2026-01-02 01:04:05.678900"
-    assert encode_csv(cells) == ',"","a","true","false","-7","1000","-0.10","2026-01-02","2026-01-02 01:04:05.678900"'
+    assert encode_csv(cells).replace(QUOTE, "'") == (
+        ",'','a','true','false','-7','1000','-0.10','2026-01-02','2026-01-02 01:04:05.678900'"
+    )
     assert encode_json(cells) == (
         'null, "", "a", true, false, -7, "1000", "-0.10", "2026-01-02", "2026-01-02 01:04:05.678900"'
     )

@@ -16,7 +16,7 @@ from raydocs_provider.landing.names import lower_ascii
 from raydocs_provider.landing.tables import Column, Kind, Table
 from raydocs_provider.landing.values import Cell
 from raydocs_provider.landing.warehouses.base import Warehouse
-from raydocs_provider.landing.warehouses.encoding import encode_csv
+from raydocs_provider.landing.warehouses.encoding import QUOTE, encode_csv
 from raydocs_provider.landing.warehouses.waiting import Announcement
 
 log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class DuckDBWarehouse(Warehouse):
             f"SELECT * FROM read_csv({_literal(str(file))}, columns = {{{texts}}}, "
             # Else a carriage return in the first row of a file is taken for the end of its lines.
             "new_line = '\\n', "
-            "auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
+            f"auto_detect = false, header = false, delim = ',', quote = '{QUOTE}', escape = '{QUOTE}', nullstr = '', "
             f"allow_quoted_nulls = false, parallel = false, max_line_size = {_MAX_LINE_BYTES})"
         )
 

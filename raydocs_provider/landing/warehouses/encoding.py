@@ -13,10 +13,15 @@ from raydocs_provider.landing.values import Cell, text_of_cell
 # Stands for NULL until the rest is written: no text holds it, because no database takes it.
 _NULL = "\0"
 
+#: Around the cells of CSV. Hardly a text holds it, and so has to be changed; JSON is full of quotation marks.
+QUOTE = "\x1e"
+_NEXT = f"{QUOTE},{QUOTE}"
+_QUOTED_NULL = f"{QUOTE}{_NULL}{QUOTE}"
+
 
 def encode_text(cells: Sequence[Cell]) -> str:
     r"""Cells with tabs between them, as PostgreSQL's COPY reads text: ``\N`` is NULL, a newline is ``\n``."""
-    texts = [_NULL if cell is None else text_of_cell(cell) or "" for cell in cells]
+    texts = [cell if type(cell) is str else _NULL if cell is None else text_of_cell(cell) or "" for cell in cells]
     row = "\t".join(texts)
     if "\\" in row or "\n" in row or "\r" in row or row.count("\t") != len(texts) - 1:
         row = "\t".join(map(_escape, texts))
@@ -24,12 +29,12 @@ def encode_text(cells: Sequence[Cell]) -> str:
 
 
 def encode_csv(cells: Sequence[Cell]) -> str:
-    """CSV in which an empty cell is NULL and every other is quoted."""
-    texts = [_NULL if cell is None else text_of_cell(cell) or "" for cell in cells]
-    row = '","'.join(texts)
-    if row.count('"') != 2 * (len(texts) - 1):
-        row = '","'.join([text.replace('"', '""') for text in texts])
-    return f'"{row}"'.replace(f'"{_NULL}"', "")
+    """CSV in which an empty cell is NULL and every other is quoted, with `QUOTE`."""
+    texts = [cell if type(cell) is str else _NULL if cell is None else text_of_cell(cell) or "" for cell in cells]
+    row = _NEXT.join(texts)
+    if row.count(QUOTE) != 2 * (len(texts) - 1):
+        row = _NEXT.join([text.replace(QUOTE, QUOTE * 2) for text in texts])
+    return f"{QUOTE}{row}{QUOTE}".replace(_QUOTED_NULL, "")
 
 
 def encode_json(cells: Sequence[Cell]) -> str:
