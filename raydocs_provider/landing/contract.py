@@ -190,12 +190,17 @@ def _spell_out(
     def listed(columns: tuple[Column, ...]) -> str:
         return ", ".join(f"{column.name} {types[column.kind]}" for column in columns)
 
+    # The longest last.
     differences = [
-        *(f"table {table} is missing; its columns: {listed(table.columns)}" for table in creates),
-        *(f"{table} lacks {listed(columns)}" for table, columns in adds.items()),
         *notes,
+        *(f"{table} lacks {listed(columns)}" for table, columns in adds.items()),
+        *(f"there is no table {table}, with {listed(table.columns)}" for table in creates),
     ]
-    return (
-        f"on_schema_change='freeze', and the target is not what the template lands in: {'; '.join(differences)}. "
-        "Nothing was written. Change the target by hand, or let one load run with 'evolve'."
+    return "\n".join(
+        [
+            "on_schema_change='freeze', and the target is not what the template lands in:",
+            *(f"- {difference}" for difference in differences),
+            "Nothing was written. Change the target by hand, or let one load run with 'evolve', which adds what is "
+            "missing and changes no type.",
+        ]
     )

@@ -66,7 +66,7 @@ def test_the_same_mapping_says_where_to_land(extract, duckdb_file):
 @pytest.mark.parametrize(
     ("target", "error", "said"),
     [
-        (TARGET | {"on_schema_change": "freeze"}, RaydocsLandingError, "table invoices is missing; its columns: "),
+        (TARGET | {"on_schema_change": "freeze"}, RaydocsLandingError, "there is no table invoices, with "),
         (TARGET | {"table": "finance.invoices"}, RaydocsLandingError, "refused to create finance.invoices"),
         (TARGET | {"table": "a.b.c.d"}, RaydocsInputError, "has 4 parts"),
         (TARGET | {"column_types": {"totals.total": "date"}}, RaydocsInputError, "totals.total_amount"),
