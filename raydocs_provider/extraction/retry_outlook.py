@@ -65,6 +65,10 @@ def foresee(record: DocumentRecord, kind: str, submissions: Submissions | None, 
                 PAID_AGAIN, "Its submission got no answer: it is submitted again, and may be paid for twice."
             )
         return Outlook(STAYS_FAILED, "Its submission got no answer, so a session may exist: look in the dashboard.")
+    if record.state == FAILED and record.code == "empty_file":
+        return Outlook(STAYS_FAILED, "The file is empty: put the right one in its place first.")
+    if record.state == FAILED and record.stage in ("input", "upload") and kind == CREATE_SESSIONS:
+        return Outlook(STAYS_FAILED, "It was never uploaded: that takes another run of the upload task.")
     if record.state in (EXTRACTED, SUBMITTED):
         return Outlook(PAID_AGAIN, "No ledger remembers its session: it is submitted, and paid for, again.")
     return Outlook(TRIED_AGAIN, "It never got a session: it is uploaded and submitted, and paid for once.")

@@ -268,3 +268,41 @@ def test_a_token_that_would_travel_unencrypted_is_warned_about(
         settings(host=host)
     assert [("raydocs_prod" in text and "unencrypted" in text) for text in caplog.messages] == [True] * warned
     assert TOKEN not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("dashboard_url", "link"),
+    [
+        (None, None),
+        ("", None),
+        ("https://app.example.com", "https://app.example.com"),
+        (" https://app.example.com/t/{template_id} ", "https://app.example.com/t/t%2F1"),
+        ("https://app.example.com/{workspace_id}/{template_id}", "https://app.example.com/w1/t%2F1"),
+        ("https://app.example.com/s/{session_id}", None),
+    ],
+)
+def test_a_dashboard_link_is_made_of_the_ids_there_are(dashboard_url: str | None, link: str | None) -> None:
+    made = settings({"dashboard_url": dashboard_url, "workspace_id": "w1"})
+    assert made.dashboard_link("t/1") == link
+
+
+def test_a_dashboard_link_may_be_about_a_session() -> None:
+    made = settings({"dashboard_url": "https://app.example.com/s/{session_id}?t={template_id}"})
+    assert made.dashboard_link("t1", "s 1") == "https://app.example.com/s/s%201?t=t1"
+    assert made.dashboard_link(None, "s1") is None
+
+
+@pytest.mark.parametrize(
+    "dashboard_url",
+    [
+        "javascript:alert(1)",
+        "app.example.com",
+        "https://app.example.com/{tenant}",
+        "https://app.example.com/{",
+        "https://a\nb",
+    ],
+)
+def test_a_dashboard_url_that_is_no_web_address_is_refused_without_repeating_it(dashboard_url: str) -> None:
+    with pytest.raises(RaydocsInputError, match="dashboard_url") as refused:
+        settings({"dashboard_url": dashboard_url})
+    assert dashboard_url not in str(refused.value)

@@ -205,11 +205,11 @@ def draw_timeline(runs: Sequence[TaskRun], since: datetime, until: datetime) -> 
 def list_filters(runs: Iterable[TaskRun]) -> dict[str, Any]:
     """What there is to choose from."""
     runs = list(runs)
-    templates = {
-        run.progress["template_id"]: run.progress.get("template_name")
-        for run in runs
-        if run.progress.get("template_id")
-    }
+    templates: dict[str, str | None] = {}
+    for run in runs:
+        if id_ := run.progress.get("template_id"):
+            # Loads know the id alone.
+            templates[id_] = templates.get(id_) or run.progress.get("template_name")
     return {
         "dags": sorted({run.dag_id for run in runs}),
         "tasks": sorted({run.task_id for run in runs}),
