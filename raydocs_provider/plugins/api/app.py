@@ -8,9 +8,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
+from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.security import ReadableXComFilterDep, requires_access_dag, requires_authenticated
+from airflow.api_fastapi.core_api.security import (
+    GetUserDep,
+    PermittedXComFilter,
+    requires_access_dag,
+    requires_authenticated,
+)
 from fastapi import Depends, FastAPI, HTTPException, Query
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, Field
@@ -35,7 +41,8 @@ MAX_CHECKED = 10
 MAX_CHECK_SECONDS = 10.0
 _BUNDLE = Path(__file__).parents[1] / "www" / "dist" / "main.umd.cjs"
 
-app = FastAPI(title="Raydocs", description="What the Raydocs page and tab of the Airflow UI show.")
+# Its own documentation would be open to everybody, and brings scripts of others.
+app = FastAPI(title="Raydocs", docs_url=None, redoc_url=None, openapi_url=None)
 
 # Progress records and manifests are XComs: whoever may not read those of a Dag does not read them here either.
 _may_read = [
@@ -49,10 +56,15 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 Offset = Annotated[int, Query(ge=0)]
 
 
+def _readable_dags(user: GetUserDep) -> PermittedXComFilter:
+    # Airflow's own dependency looks for the auth manager on its application, which is not the mounted one.
+    return PermittedXComFilter(get_auth_manager().get_authorized_dag_ids(user=user, method="GET"))
+
+
 @app.get("/api/runs", dependencies=_may_read)
 def list_runs(
     session: SessionDep,
-    permitted: ReadableXComFilterDep,
+    permitted: Annotated[PermittedXComFilter, Depends(_readable_dags)],
     since: datetime | None = None,
     until: datetime | None = None,
     dag_id: str = "",
