@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ from airflow.providers.common.compat.sdk import XCom
 from asgiref.sync import sync_to_async
 
 from raydocs_provider.extraction.manifest import Manifest
-from raydocs_provider.extraction.progress import EXTRACT, PROGRESS_KEY, Usage, describe_extraction
+from raydocs_provider.extraction.progress import EXTRACT, PROGRESS_KEY, Usage, describe_extraction, describe_landing
+from raydocs_provider.hooks.metrics import count_rows
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -60,6 +61,28 @@ def push_progress(context: Context, record: Mapping[str, Any]) -> None:
         context["ti"].xcom_push(key=PROGRESS_KEY, value=dict(record))
     except Exception as problem:
         _complain(problem)
+
+
+def report_landing(
+    context: Context,
+    kind: str,
+    landed: Mapping[str, Any],
+    extraction: Mapping[str, Any],
+    usage: Usage,
+    outlets: Iterable[Any],
+) -> None:
+    """
+    Tell everybody what a load has done: the Raydocs page, the metrics, and whoever waits for its assets.
+
+    :param kind: ``load`` or ``store``.
+    :param landed: what the operator is going to return.
+    :param extraction: the manifest, as XCom has it.
+    """
+    count_rows(landed["rows"])
+    push_progress(context, describe_landing(kind, landed, extraction, usage, time.time()))
+    manifest = {name: value for name, value in extraction.items() if name != "documents"}
+    for outlet in outlets:
+        context["outlet_events"][outlet].extra.update({**landed, "extraction": manifest})
 
 
 async def push_from_trigger(trigger: BaseTrigger, record: Mapping[str, Any]) -> None:

@@ -6,15 +6,20 @@ import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from raydocs_provider.api.models import Result, Template
 from raydocs_provider.arguments import require_text
 from raydocs_provider.extraction.manifest import SKIPPED, DocumentRecord, Manifest, check_manifest
+from raydocs_provider.extraction.progress import Usage
 from raydocs_provider.extraction.spool import Spool, load_manifest
 from raydocs_provider.hooks.raydocs import RaydocsHook
 from raydocs_provider.hooks.storage import open_spool
-from raydocs_provider.landing.rows import LandingDocument, Verdict
+from raydocs_provider.landing.rows import LandingDocument, LoadContext, Verdict
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +75,25 @@ class ExtractionResults:
                 submitted_at=record.submitted_at,
                 verdict=verdict,
             )
+
+    def describe_load(self, context: Context) -> LoadContext:
+        """What the audit columns say about the task instance that lands the documents now."""
+        ti = context["ti"]
+        return LoadContext(
+            template_id=self.manifest.template_id,
+            template_hash=self.manifest.template_hash,
+            loaded_at=datetime.now(UTC),
+            dag_id=ti.dag_id,
+            run_id=ti.run_id,
+            task_id=ti.task_id,
+            map_index=ti.map_index if ti.map_index is not None else -1,
+            try_number=ti.try_number,
+        )
+
+    @property
+    def usage(self) -> Usage:
+        """What was asked of Raydocs for them."""
+        return self._hook.usage
 
     def _read_result(self, record: DocumentRecord) -> Result | None:
         if record.result_id is None or record.session_id is None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator, BaseOperatorLink
 
 from raydocs_provider.arguments import FILE_FORMATS, NDJSON, require_choices
+from raydocs_provider.links.raydocs import RaydocsDocumentsLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from raydocs_provider.extraction.progress import Usage
     from raydocs_provider.landing.lake import LakeLoad, LakeTarget
 
 
@@ -49,6 +50,7 @@ class RaydocsToObjectStorageOperator(BaseOperator):
         extraction. (templated)
     """
 
+    operator_extra_links: tuple[BaseOperatorLink, ...] = (RaydocsDocumentsLink(),)
     template_fields: Sequence[str] = ("extraction", "path", "table", "column_types", "raydocs_conn_id")
     ui_color = "#e8e4f6"
 
@@ -88,44 +90,37 @@ class RaydocsToObjectStorageOperator(BaseOperator):
         from raydocs_provider.hooks.lake_storage import LakeStorage
         from raydocs_provider.hooks.results import open_results
         from raydocs_provider.landing.lake import name_files, name_partition
-        from raydocs_provider.landing.rows import LoadContext
 
         target = self._target()
         target.check()
         storage = LakeStorage(self.path)
-        ti, run = context["ti"], context["dag_run"]
+        run = context["dag_run"]
         with (
             open_results(self.extraction, self.raydocs_conn_id) as results,
             TemporaryDirectory(prefix="raydocs-lake-") as folder,
         ):
-            load = LoadContext(
-                template_id=results.manifest.template_id,
-                template_hash=results.manifest.template_hash,
-                loaded_at=datetime.now(UTC),
-                dag_id=ti.dag_id,
-                run_id=ti.run_id,
-                task_id=ti.task_id,
-                map_index=ti.map_index if ti.map_index is not None else -1,
-                try_number=ti.try_number,
-            )
+            load = results.describe_load(context)
             writer = target.writer(parse_schema(results.template.schema_json))
             written = writer.write(results.documents(), load, Path(folder))
             partition = name_partition(run.logical_date, run.run_after)
             files = storage.replace(written, partition, name_files(load))
-        return self._conclude(context, written, files)
+        return self._conclude(context, written, files, results.usage)
 
     def _target(self) -> LakeTarget:
         from raydocs_provider.landing.lake import LakeTarget
 
         return LakeTarget(self.table, self.formats, self.column_types, self.review_below, self.review_checks)
 
-    def _conclude(self, context: Context, load: LakeLoad, files: Sequence[str]) -> dict[str, Any]:
+    def _conclude(self, context: Context, load: LakeLoad, files: Sequence[str], usage: Usage) -> dict[str, Any]:
+        from raydocs_provider.extraction.progress import STORE
+        from raydocs_provider.hooks.reporting import report_landing
+
         for table, count in load.rows.items():
             self.log.info("%s: %d row(s).", table, count)
         if load.problems:
             self.log.warning(
-                "%d value(s) did not fit their column and are NULL there; the _meta column of their document says why, "
-                "and the value stands as text in the fields table.",
+                "%d value(s) are not there as they are; the _meta column of their document says which and why, and the "
+                "fields table has each as text.",
                 load.problems,
             )
         if load.reviews:
@@ -139,7 +134,5 @@ class RaydocsToObjectStorageOperator(BaseOperator):
             "problems": load.problems,
             "reviews": dict(load.reviews),
         }
-        manifest = {name: value for name, value in self.extraction.items() if name != "documents"}
-        for outlet in self.outlets:
-            context["outlet_events"][outlet].extra.update(landed | {"extraction": manifest})
+        report_landing(context, STORE, landed, self.extraction, usage, self.outlets)
         return landed

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook, BaseOperator
+from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, BaseOperatorLink
 
 from raydocs_provider.arguments import EVOLVE, SCHEMA_MODES, require_choice, require_text
+from raydocs_provider.links.raydocs import RaydocsDocumentsLink
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
+    from raydocs_provider.extraction.progress import Usage
     from raydocs_provider.hooks.lineage import Load
     from raydocs_provider.landing.lander import LandingSummary
     from raydocs_provider.landing.target import Target
@@ -59,6 +60,7 @@ class RaydocsToSqlOperator(BaseOperator):
         extraction. (templated)
     """
 
+    operator_extra_links: tuple[BaseOperatorLink, ...] = (RaydocsDocumentsLink(),)
     template_fields: Sequence[str] = ("extraction", "conn_id", "table", "column_types", "verdicts", "raydocs_conn_id")
     ui_color = "#e8e4f6"
 
@@ -102,7 +104,6 @@ class RaydocsToSqlOperator(BaseOperator):
         from raydocs_provider.api.schema import parse_schema
         from raydocs_provider.hooks.lineage import Load, report_assets
         from raydocs_provider.hooks.results import open_results
-        from raydocs_provider.landing.rows import LoadContext
         from raydocs_provider.landing.verdicts import parse_verdicts
         from raydocs_provider.landing.warehouses import warehouse_for
 
@@ -112,24 +113,14 @@ class RaydocsToSqlOperator(BaseOperator):
             warehouse = warehouse_for(hook)
             manifest = results.manifest
             verdicts = None if self.verdicts is None else parse_verdicts(self.verdicts, results.sessions())
-            ti = context["ti"]
-            load = LoadContext(
-                template_id=manifest.template_id,
-                template_hash=manifest.template_hash,
-                loaded_at=datetime.now(UTC),
-                dag_id=ti.dag_id,
-                run_id=ti.run_id,
-                task_id=ti.task_id,
-                map_index=ti.map_index if ti.map_index is not None else -1,
-                try_number=ti.try_number,
-            )
+            load = results.describe_load(context)
             schema = parse_schema(results.template.schema_json)
             lander = target.lander(warehouse, schema)
             self._load = Load(manifest, list(results.records(verdicts)), schema, hook, lander.plan)
             summary = lander.land(results.documents(verdicts), load)
         self._load = replace(self._load, summary=summary)
         report_assets(self._load)
-        return self._conclude(context, summary)
+        return self._conclude(context, summary, results.usage)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
         """Tell OpenLineage what was read and written, also of a load that failed; None without its provider."""
@@ -146,7 +137,10 @@ class RaydocsToSqlOperator(BaseOperator):
             self.conn_id, self.table, self.column_types, self.on_schema_change, self.review_below, self.review_checks
         )
 
-    def _conclude(self, context: Context, summary: LandingSummary) -> dict[str, Any]:
+    def _conclude(self, context: Context, summary: LandingSummary, usage: Usage) -> dict[str, Any]:
+        from raydocs_provider.extraction.progress import LOAD
+        from raydocs_provider.hooks.reporting import report_landing
+
         for note in summary.notes:
             self.log.warning("Not everything fits: %s. What does not is in the fields table as text.", note)
         for table, count in summary.rows.items():
@@ -163,13 +157,13 @@ class RaydocsToSqlOperator(BaseOperator):
             )
         if summary.problems:
             self.log.warning(
-                "%d value(s) did not fit their column and landed as NULL; the _meta column of their document says why, "
-                "and the value stands as text in the fields table.",
+                "%d value(s) did not land as they are; the _meta column of their document says which and why, and the "
+                "fields table has each as text.",
                 summary.problems,
             )
         if summary.reviews:
             counts = ", ".join(f"{count} {status}" for status, count in sorted(summary.reviews.items()))
-            self.log.info("Review: %s. Why is in the view %s__review.", counts, self.table)
+            self.log.info("Review: %s. Why is in review_codes of %s__documents.", counts, self.table)
         landed: dict[str, Any] = {
             "rows": dict(summary.rows),
             "documents": dict(summary.documents),
@@ -177,9 +171,7 @@ class RaydocsToSqlOperator(BaseOperator):
             "kept": summary.kept,
             "reviews": dict(summary.reviews),
         }
-        manifest = {name: value for name, value in self.extraction.items() if name != "documents"}
-        for outlet in self.outlets:
-            context["outlet_events"][outlet].extra.update(landed | {"extraction": manifest})
+        report_landing(context, LOAD, landed, self.extraction, usage, self.outlets)
         listed = [
             {"session_id": session_id, "filename": filename, "codes": list(codes), "fields": list(fields)}
             for session_id, filename, codes, fields in summary.to_review[:MAX_LISTED_REVIEWS]
