@@ -60,3 +60,8 @@ bench: install  ## measure requests, waits and memory against their bars, 20 min
 
 soak: install  ## 2,000 documents through a real Airflow, counted and watched (about 4 minutes)
 	@$(BIN)/python -m scripts.soak
+
+# Needs Node.js 20.19 or newer; nothing else does: the bundle is committed.
+.PHONY: ui
+ui:  ## check, test and build the page and tab of the Airflow UI (after a change in plugins/www)
+	cd raydocs_provider/plugins/www && npm ci --no-audit --no-fund && npm run check && npm test && npm run build
