@@ -13,7 +13,7 @@ from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XCOM_RETURN_KEY, XComModel
 from sqlalchemy import and_, select
-from sqlalchemy.orm import Session, load_only, noload
+from sqlalchemy.orm import Session
 
 from raydocs_provider.extraction.ledger import Claim, Ledger, Submissions
 from raydocs_provider.extraction.progress import PROGRESS_KEY
@@ -109,7 +109,7 @@ def _task_run(facts: list[Any], value: Any) -> TaskRun | None:
 
 
 def _read_xcom(session: Session, key: str, **here: Any) -> Mapping[str, Any] | None:
-    row = session.scalars(select(XComModel).filter_by(key=key, **here).options(noload("*"))).first()
+    row = session.execute(select(*XComModel.__table__.columns).filter_by(key=key, **here)).first()
     if row is None:
         return None
     found = _mapping(row.value)
@@ -126,14 +126,10 @@ def _read_xcom(session: Session, key: str, **here: Any) -> Mapping[str, Any] | N
 
 
 def _read_reviews(session: Session, dag_id: str, run_id: str) -> dict[str, list[str]]:
-    rows = session.scalars(
-        select(XComModel)
-        .filter_by(key=XCOM_RETURN_KEY, dag_id=dag_id, run_id=run_id)
-        .options(load_only(XComModel.value), noload("*"))
-    )
+    values = session.scalars(select(XComModel.value).filter_by(key=XCOM_RETURN_KEY, dag_id=dag_id, run_id=run_id))
     codes: dict[str, list[str]] = {}
-    for row in rows:
-        for entry in (_mapping(row.value) or {}).get("to_review") or ():
+    for value in values:
+        for entry in (_mapping(value) or {}).get("to_review") or ():
             if isinstance(entry, Mapping) and entry.get("session_id"):
                 codes[str(entry["session_id"])] = [str(code) for code in entry.get("codes") or ()]
     return codes
