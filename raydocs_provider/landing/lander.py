@@ -182,6 +182,7 @@ class Lander:
                 for step in self._steps(cursor, load):  # noqa: B007, the last one is what failed
                     pass
                 if rehearsal:
+                    self._warehouse.rehearse(cursor)
                     raise _RehearsalEnded
         except _RehearsalEnded:
             pass

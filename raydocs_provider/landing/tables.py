@@ -93,6 +93,7 @@ ATTEMPTS = Column("attempts", Kind.INTEGER)
 META = Column("_meta", Kind.JSON)
 REVIEW_STATUS = Column("_review_status", Kind.TEXT)
 EXTRACTED_AT = Column("_extracted_at", Kind.TIMESTAMP)
+LOADED_AT = Column("_loaded_at", Kind.TIMESTAMP)
 
 # On every table, the same for every row of a document.
 AUDIT = (
@@ -104,7 +105,7 @@ AUDIT = (
     Column("_template_id", Kind.TEXT),
     Column("_template_hash", Kind.TEXT),
     EXTRACTED_AT,
-    Column("_loaded_at", Kind.TIMESTAMP),
+    LOADED_AT,
     Column("_dag_id", Kind.TEXT),
     Column("_run_id", Kind.TEXT),
     Column("_task_id", Kind.TEXT),

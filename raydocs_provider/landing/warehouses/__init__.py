@@ -17,6 +17,9 @@ _BY_HOOK = {
     "SqliteHook": "sqlite:SqliteWarehouse",
     "MySqlHook": "mysql:MySqlWarehouse",
     "SnowflakeHook": "snowflake:SnowflakeWarehouse",
+    "BigQueryHook": "bigquery:BigQueryWarehouse",
+    # The base class of all of them.
+    "DbApiHook": "generic:GenericWarehouse",
 }
 
 

@@ -74,6 +74,9 @@ class Warehouse(ABC):
     def lock(self, cursor: Any, target: Table) -> None:  # noqa: B027, most engines need none
         """Make other loads into the target wait for the end of this transaction, where the engine does not."""
 
+    def rehearse(self, cursor: Any) -> None:  # noqa: B027, most engines have done it all by then
+        """Do what has only been collected so far. It will be undone, as all of a rehearsal."""
+
     @abstractmethod
     def column_types(self, cursor: Any, table: Table) -> Mapping[str, str]:
         """The type of each column of a table, as the engine spells it, by the column's name; none if it is missing."""
