@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
 
 #: Where the tab is, below the page of a task instance.
-TAB = "plugin/raydocs"
+TAB = "plugin/raydocs-documents"
 DASHBOARD_KEY = "_link_RaydocsDashboardLink"
 
 

@@ -75,6 +75,7 @@ class RaydocsPlugin(AirflowPlugin):
             "name": "Raydocs",
             "bundle_url": f"{_base_path()}{BUNDLE}",
             "destination": "task_instance",
-            "url_route": "raydocs",
+            # Not that of the page: of two the same, Airflow drops the second.
+            "url_route": "raydocs-documents",
         },
     ]

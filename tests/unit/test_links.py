@@ -37,8 +37,8 @@ def ti(**changes):
 @pytest.mark.parametrize("base", ["https://airflow.example.com/team", "https://airflow.example.com/team/"])
 def test_the_tab_of_a_task_is_below_the_base_url(base_url, base):
     base_url(base)
-    assert task_page("d", "r", "t") == "https://airflow.example.com/team/dags/d/runs/r/tasks/t/plugin/raydocs"
-    assert task_page("d", "r", "t", 3).endswith("/tasks/t/mapped/3/plugin/raydocs")
+    assert task_page("d", "r", "t") == "https://airflow.example.com/team/dags/d/runs/r/tasks/t/plugin/raydocs-documents"
+    assert task_page("d", "r", "t", 3).endswith("/tasks/t/mapped/3/plugin/raydocs-documents")
 
 
 def test_without_a_base_url_the_link_is_relative_to_the_host(base_url):
@@ -48,7 +48,7 @@ def test_without_a_base_url_the_link_is_relative_to_the_host(base_url):
 
 def test_ids_are_quoted(base_url):
     page = task_page("d", "scheduled__2026-03-01T00:00:00+00:00", "group.a/b?c#d")
-    assert page.endswith("/runs/scheduled__2026-03-01T00%3A00%3A00%2B00%3A00/tasks/group.a%2Fb%3Fc%23d/plugin/raydocs")
+    assert page.endswith("/runs/scheduled__2026-03-01T00%3A00%3A00%2B00%3A00/tasks/group.a%2Fb%3Fc%23d/plugin/raydocs-documents")
 
 
 @pytest.mark.parametrize("map_index", [None, -1, 0, 7])

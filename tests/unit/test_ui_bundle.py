@@ -7,6 +7,9 @@ import json
 import re
 from pathlib import Path
 
+from raydocs_provider.links.raydocs import TAB
+from raydocs_provider.plugins.plugin import RaydocsPlugin
+
 WWW = Path(__file__).parents[2] / "raydocs_provider" / "plugins" / "www"
 BUNDLE = WWW / "dist" / "main.umd.cjs"
 # As vite.config.ts lists them.
@@ -35,6 +38,13 @@ def test_the_bundle_takes_react_and_its_components_from_airflow() -> None:
     assert factory is not None
     assert {name.partition(".")[2] for name in factory[1].split(",")} == GIVEN_BY_AIRFLOW
     assert len(bundle) < 150_000
+
+
+def test_page_and_tab_have_routes_of_their_own_and_links_lead_to_the_tab() -> None:
+    routes = {app["destination"]: app["url_route"] for app in RaydocsPlugin.react_apps}
+    assert routes == {"nav": "raydocs", "task_instance": "raydocs-documents"}
+    assert TAB == f"plugin/{routes['task_instance']}"
+    assert all(f"/plugin/{route}" in BUNDLE.read_text() for route in routes.values())
 
 
 def test_the_lock_of_the_ui_works_with_any_registry() -> None:

@@ -15,6 +15,6 @@ it("leads to one of a mapped task, its first included", () => {
 
 it("leads to the tab, with its documents as they are asked for", () => {
   expect(documentsRoute(KEY, { state: "failed", search: "parsing failed" })).toBe(
-    `${RUN}/tasks/group.extract/plugin/raydocs?state=failed&search=parsing+failed`,
+    `${RUN}/tasks/group.extract/plugin/raydocs-documents?state=failed&search=parsing+failed`,
   );
 });

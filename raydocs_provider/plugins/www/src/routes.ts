@@ -15,7 +15,7 @@ export function taskRoute(key: TaskKey): string {
 /** The tab of a task instance, with its documents as they are asked for. */
 export function documentsRoute(key: TaskKey, query: Record<string, string> = {}): string {
   const search = new URLSearchParams(query).toString();
-  return `${taskRoute(key)}/plugin/raydocs${search ? `?${search}` : ""}`;
+  return `${taskRoute(key)}/plugin/raydocs-documents${search ? `?${search}` : ""}`;
 }
 
 /** The page, with one Dag chosen. */

@@ -10,28 +10,21 @@ const COSTS = new Set(["tried again", "paid again"]);
 
 /** One document of a task. */
 export function DocumentLine({ task, document }: { task: TaskKey; document: DocumentRow }) {
-  const settled = document.state === "extracted" || document.state === "skipped";
   return (
     <Table.Row data-testid="raydocs-document" verticalAlign="top">
       <Table.Cell>
         <StateBadge state={document.state} />
       </Table.Cell>
-      <Table.Cell maxW="18rem" title={document.uri} wordBreak="break-word">
-        {document.name}
-      </Table.Cell>
-      <Table.Cell maxW="24rem">
+      <Table.Cell minW="14rem" wordBreak="break-word">
+        <Text title={document.uri}>{document.name}</Text>
         {document.code === null ? undefined : (
-          <Text color="fg.error" fontFamily="mono" textStyle="xs">
+          <Text color="fg.error" fontFamily="mono" mt={1} textStyle="xs">
             {document.stage} / {document.code}
           </Text>
         )}
-        {document.reason === null ? undefined : (
-          <Text textStyle="xs" wordBreak="break-word">
-            {document.reason}
-          </Text>
-        )}
+        {document.reason === null ? undefined : <Text textStyle="xs">{document.reason}</Text>}
         {document.review_codes.length > 0 ? (
-          <Flex align="center" gap={1} wrap="wrap">
+          <Flex align="center" gap={1} mt={1} wrap="wrap">
             <Text textStyle="xs">To review:</Text>
             {document.review_codes.map((code) => (
               <Badge colorPalette="warning" fontFamily="mono" key={code} size="xs">
@@ -41,28 +34,30 @@ export function DocumentLine({ task, document }: { task: TaskKey; document: Docu
           </Flex>
         ) : undefined}
       </Table.Cell>
-      <Table.Cell maxW="20rem" title={document.retry_why}>
-        <Badge colorPalette={COSTS.has(document.retry) ? "warning" : "gray"} size="xs" variant="outline">
+      <Table.Cell maxW="16rem" title={document.retry_why}>
+        <Badge colorPalette={COSTS.has(document.retry) ? "warning" : "gray"} size="sm" variant="outline">
           {document.retry}
         </Badge>
-        {settled ? undefined : (
+        {document.state === "failed" ? (
           <Text color="fg.muted" mt={1} textStyle="xs">
             {document.retry_why}
           </Text>
-        )}
+        ) : undefined}
       </Table.Cell>
       <Table.Cell fontVariantNumeric="tabular-nums" textAlign="end">
         {document.min_confidence === null ? "" : document.min_confidence.toFixed(2)}
       </Table.Cell>
       <Table.Cell>
         <Moment at={document.submitted_at} />
-      </Table.Cell>
-      <Table.Cell fontVariantNumeric="tabular-nums" textAlign="end" whiteSpace="nowrap">
-        {document.seconds === null ? "" : formatDuration(document.seconds)}
+        {document.seconds === null ? undefined : (
+          <Text color="fg.muted" textStyle="xs" whiteSpace="nowrap">
+            took {formatDuration(document.seconds)}
+          </Text>
+        )}
       </Table.Cell>
       <Table.Cell>
         {document.session_id === null ? undefined : (
-          <Text fontFamily="mono" maxW="10rem" textStyle="xs" title={document.session_id} truncate>
+          <Text fontFamily="mono" maxW="8rem" textStyle="xs" title={document.session_id} truncate>
             {document.session_id}
           </Text>
         )}

@@ -77,13 +77,11 @@ export function Documents({ task, details, view, show }: Props) {
               <Table.Row>
                 <Table.ColumnHeader>State</Table.ColumnHeader>
                 <Table.ColumnHeader>Document</Table.ColumnHeader>
-                <Table.ColumnHeader minW="14rem">What happened</Table.ColumnHeader>
-                <Table.ColumnHeader minW="10rem">A retry</Table.ColumnHeader>
+                <Table.ColumnHeader>On a retry</Table.ColumnHeader>
                 <Table.ColumnHeader textAlign="end" title="The lowest confidence of its values">
                   Confidence
                 </Table.ColumnHeader>
                 <Table.ColumnHeader>Submitted</Table.ColumnHeader>
-                <Table.ColumnHeader textAlign="end">Took</Table.ColumnHeader>
                 <Table.ColumnHeader>Session</Table.ColumnHeader>
               </Table.Row>
             </Table.Header>

@@ -6,17 +6,11 @@ import { count } from "../formatting";
 /** What a retry would do and what clearing would cost, in one sentence each: for whoever has the hand on the button. */
 export function RetryOutlook({ details: { run, retry, clear } }: { details: TaskDetails }) {
   const failed = (run.counts?.failed ?? 0) > 0 || run.state === "failed" || run.state === "up_for_retry";
-  const further =
-    run.state === "success"
-      ? ""
-      : retry.retries_left > 0
-        ? ` Airflow retries this task by itself, up to ${count(retry.retries_left, "more time")}.`
-        : " Airflow does not retry this task any more by itself.";
+  const further = describeRetries(run.state, retry.retries_left);
   const sentences = (
     <>
       <Text data-testid="raydocs-retry">
-        {retry.summary}
-        {further}
+        {[retry.summary, further].filter(Boolean).join(" ")}
       </Text>
       <Text data-testid="raydocs-clear">{clear.summary}</Text>
     </>
@@ -34,4 +28,20 @@ export function RetryOutlook({ details: { run, retry, clear } }: { details: Task
       {sentences}
     </Box>
   );
+}
+
+/** What Airflow does without anybody pressing a button. */
+function describeRetries(state: string | null, left: number): string {
+  if (state === "failed") {
+    return "Airflow does not retry this task by itself any more.";
+  }
+  if (state === "up_for_retry") {
+    return "Airflow is about to retry this task by itself.";
+  }
+  if (state === "success" || state === "skipped") {
+    return "";
+  }
+  return left > 0
+    ? `If it fails, Airflow retries it by itself, up to ${count(left, "time")}.`
+    : "If it fails, Airflow does not retry it by itself.";
 }
