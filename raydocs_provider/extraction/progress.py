@@ -78,6 +78,7 @@ def describe_extraction(
     usage: Usage,
     now: float,
     *,
+    total: int | None = None,
     template_name: str | None = None,
     retry: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -87,6 +88,7 @@ def describe_extraction(
     :param kind: ``extract``, ``upload``, ``create_sessions`` or ``wait``.
     :param manifest: as far as it is known.
     :param now: epoch seconds.
+    :param total: how many documents there are, with those that are in no manifest yet; default: those of the manifest.
     :param retry: what a retry depends on: the arguments of the operator.
     """
     failures = Counter(
@@ -100,7 +102,8 @@ def describe_extraction(
         "conn_id": manifest.conn_id,
         "template_id": manifest.template_id,
         "template_name": template_name,
-        "counts": {"total": len(manifest.documents)} | {state: manifest.states[state] for state in STATES},
+        "counts": {"total": len(manifest.documents) if total is None else total}
+        | {state: manifest.states[state] for state in STATES},
         "failures": [[*group, count] for group, count in failures.most_common(MAX_FAILURE_GROUPS)],
         "oldest_open": min((moment for moment in submitted if moment is not None), default=None),
         "seconds": describe_seconds([record.seconds for record in manifest.documents if record.seconds is not None]),

@@ -44,10 +44,20 @@ class Reporter:
         kept = record if isinstance(record, Mapping) else {}
         return cls(str(kept.get("kind") or kind), Usage.from_json(kept), kept.get("template_name"), kept.get("retry"))
 
-    def describe(self, manifest: Manifest) -> dict[str, Any]:
-        """The record as of now."""
+    def describe(self, manifest: Manifest, total: int | None = None) -> dict[str, Any]:
+        """
+        The record as of now.
+
+        :param total: how many documents there are; default: those of the manifest.
+        """
         return describe_extraction(
-            self.kind, manifest, self.usage, time.time(), template_name=self.template_name, retry=self.retry
+            self.kind,
+            manifest,
+            self.usage,
+            time.time(),
+            total=total,
+            template_name=self.template_name,
+            retry=self.retry,
         )
 
 

@@ -174,6 +174,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         """Bring every document to its session. Whatever can be refused for free is checked before the first upload."""
         from raydocs_provider.extraction.manifest import FOUND, SKIPPED, SUBMITTED, Manifest
         from raydocs_provider.extraction.submission import first_of_each, settle_known, spread
+        from raydocs_provider.hooks.reporting import push_progress
         from raydocs_provider.hooks.submitting import (
             batches,
             create_sessions,
@@ -219,20 +220,27 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         files = {document.uri: document for document in found}
         push_links(context, hook.settings.dashboard_link(template.id))
         sent: list[DocumentRecord] = []
+
+        def describe(documents: Sequence[DocumentRecord]) -> Manifest:
+            return Manifest(
+                tuple(documents),
+                self.raydocs_conn_id,
+                template_id=template.id,
+                template_hash=template.content_hash,
+                results_path=self.results_path,
+                submitted_at=submitted_at,
+            )
+
+        settled = [record for record in records if record.state != FOUND]
+        push_progress(context, reporter.describe(describe(settled), len(records)))
         # A batch is submitted as soon as its uploads are done, so extraction runs while later files upload.
         for batch in batches(first_of_each(records, FOUND)):
             uploaded = upload_documents(hook, batch, files)
             submitted_at = submitted_at or time.time()
             sent.extend(create_sessions(hook, template.id, uploaded, ledger))
             self._submitted += sum(record.state == SUBMITTED for record in sent[-len(batch) :])
-        return Manifest(
-            tuple(spread(records, FOUND, sent)),
-            self.raydocs_conn_id,
-            template_id=template.id,
-            template_hash=template.content_hash,
-            results_path=self.results_path,
-            submitted_at=submitted_at,
-        )
+            push_progress(context, reporter.describe(describe([*settled, *sent]), len(records)))
+        return describe(spread(records, FOUND, sent))
 
     def _find_landed(self, template: Template, records: Sequence[DocumentRecord]) -> frozenset[str]:
         if not self.skip_landed_in or self.force:
