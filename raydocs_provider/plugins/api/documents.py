@@ -13,6 +13,7 @@ from typing import Any
 
 from raydocs_provider.exceptions import RaydocsError
 from raydocs_provider.extraction.manifest import FAILED, SUBMITTED, DocumentRecord, Manifest
+from raydocs_provider.extraction.progress import CREATE_SESSIONS, EXTRACT
 from raydocs_provider.extraction.retry_outlook import Outlook, foresee, summarize_clear, summarize_retry
 from raydocs_provider.extraction.spool import load_manifest
 from raydocs_provider.plugins.api.reading import TaskFacts
@@ -34,6 +35,8 @@ CSV_COLUMNS = (
     "retry",
     "retry_why",
 )
+# Kinds of tasks that submit documents.
+PAYING = (EXTRACT, CREATE_SESSIONS)
 # A spreadsheet takes what begins with one of these for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -53,7 +56,6 @@ class TaskDocuments:
     def describe(self, search: str, state: str, offset: int, limit: int) -> dict[str, Any]:
         """A page of them, with what is said about them all."""
         chosen = self.choose(search, state)
-        terms = self.facts.run.progress.get("retry") or {}
         outlooks = [self._foresee(record) for record in self._records]
         return {
             "total": len(chosen),
@@ -62,12 +64,22 @@ class TaskDocuments:
             "problem": self.problem,
             "results_path": self.manifest.results_path if self.manifest else None,
             "retry": {
-                "summary": summarize_retry(outlooks),
+                "summary": self._say_what_a_retry_does(outlooks),
                 "counts": dict(Counter(outlook.word for outlook in outlooks)),
                 "retries_left": self.facts.retries_left,
             },
-            "clear": {"summary": summarize_clear(len(self._records), self.facts.run.kind, terms)},
+            "clear": {"summary": self._say_what_clearing_does()},
         }
+
+    def _say_what_a_retry_does(self, outlooks: Sequence[Outlook]) -> str:
+        if self.manifest is None and self.facts.run.kind in PAYING:
+            return "Nobody can say from here what a retry pays for: the documents cannot be listed."
+        return summarize_retry(outlooks)
+
+    def _say_what_clearing_does(self) -> str:
+        run = self.facts.run
+        number = run.counts.get("total", 0) if self.manifest is None else len(self._records)
+        return summarize_clear(number, run.kind, run.progress.get("retry") or {})
 
     def choose(self, search: str, state: str) -> list[DocumentRecord]:
         """
