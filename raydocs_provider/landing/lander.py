@@ -190,7 +190,7 @@ class Lander:
             explanation = self._warehouse.explain(error)
             if explanation is None or not step:
                 raise
-            failure = f"The warehouse refused to {step}: {explanation}. Nothing of this load was committed."
+            failure = f"The warehouse refused to {step}: {explanation}. {self._warehouse.remains}"
         if failure:
             # Not in the handler: the engine's error quotes values and would be shown as this one's context.
             raise RaydocsLandingError(failure)

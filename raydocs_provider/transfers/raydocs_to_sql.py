@@ -109,14 +109,13 @@ class RaydocsToSqlOperator(BaseOperator):
 
         target = self._target()
         with open_results(self.extraction, self.raydocs_conn_id) as results:
-            hook = BaseHook.get_hook(require_text(self.conn_id, "conn_id"))
-            warehouse = warehouse_for(hook)
+            warehouse = warehouse_for(BaseHook.get_hook(require_text(self.conn_id, "conn_id")))
             manifest = results.manifest
             verdicts = None if self.verdicts is None else parse_verdicts(self.verdicts, results.sessions())
             load = results.describe_load(context)
             schema = parse_schema(results.template.schema_json)
             lander = target.lander(warehouse, schema)
-            self._load = Load(manifest, list(results.records(verdicts)), schema, hook, lander.plan)
+            self._load = Load(manifest, list(results.records(verdicts)), schema, warehouse.hook, lander.plan)
             summary = lander.land(results.documents(verdicts), load)
         self._load = replace(self._load, summary=summary)
         report_assets(self._load)

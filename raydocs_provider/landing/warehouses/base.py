@@ -36,9 +36,16 @@ class Warehouse(ABC):
     #: Whether `lock` keeps other loads out from before the target is looked at. Where it does not, a table that was
     #: missing may hold rows of another load by the time that this one writes its own.
     locks_first: ClassVar[bool] = True
+    #: What there is of a load that the engine has refused to complete.
+    remains: ClassVar[str] = "Nothing of this load was committed."
 
     def __init__(self, hook: Any) -> None:
         self._hook = hook
+
+    @property
+    def hook(self) -> Any:
+        """The hook that knows where the tables are."""
+        return self._hook
 
     @contextmanager
     def transaction(self, target: Table) -> Iterator[Any]:
