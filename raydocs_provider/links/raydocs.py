@@ -58,5 +58,5 @@ def push_links(context: Context, dashboard: str | None) -> None:
     ti = context["ti"]
     map_index = -1 if ti.map_index is None else ti.map_index
     ti.xcom_push(key=RaydocsDocumentsLink().xcom_key, value=task_page(ti.dag_id, ti.run_id, ti.task_id, map_index))
-    if dashboard:
-        ti.xcom_push(key=DASHBOARD_KEY, value=dashboard)
+    # Empty, not left out: Airflow logs an error when it then looks for it, and shows no link either way.
+    ti.xcom_push(key=DASHBOARD_KEY, value=dashboard or "")

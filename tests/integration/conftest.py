@@ -287,6 +287,7 @@ def run_dag(airflow_db: None) -> Callable[..., DagRun]:
         bag = DagBag(str(file))
         assert not bag.import_errors
         dag = bag.dags[dag_id] if dag_id else next(iter(bag.dags.values()))
+        dag.deadline = None  # Airflow 3.3.2's dag.test cannot end a run that has one
         return DagRun(dag.test(**settings))
 
     return run

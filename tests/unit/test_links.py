@@ -57,7 +57,7 @@ def test_what_is_pushed_early_is_what_airflow_makes_of_the_key_later(base_url, m
     push_links({"ti": task}, None)
     link = RaydocsDocumentsLink()
     key = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=map_index)
-    assert task.pushed == {link.xcom_key: link.get_link(None, ti_key=key)}
+    assert task.pushed == {link.xcom_key: link.get_link(None, ti_key=key), DASHBOARD_KEY: ""}
 
 
 def test_a_dashboard_is_linked_where_the_connection_names_one(base_url):
