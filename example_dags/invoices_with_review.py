@@ -120,6 +120,9 @@ with DAG("invoices_with_review", schedule=None, catchup=False, tags=["raydocs"],
         # answered after three days stays in review and holds nothing up: without `defaults`, the task would fail.
         defaults=NOT_NOW,
         response_timeout=timedelta(days=3),
+        # Airflow up to 3.3.2 may fail a task that is answered within seconds. Then it asks again.
+        retries=2,
+        retry_delay=timedelta(seconds=10),
         map_index_template="{{ task.subject }}",
     ).expand_kwargs(documents.map(make_card))
 

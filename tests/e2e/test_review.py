@@ -47,8 +47,9 @@ def reviewed_run(finished_run: FinishedRun, airflow_stack: AirflowStack) -> Revi
     for change in client.watch(REVIEW_DAG_ID, run_id, seconds=200):
         waiting += (change.task_id, change.state) == ("review", "awaiting_input")
         if waiting == len(ANSWERS):
-            # Airflow up to 3.3.2 fails a task that is resumed before the scheduler has heard that it began to wait.
-            time.sleep(5)
+            # Airflow up to 3.3.2 fails a task that is resumed before the scheduler has heard that it began to wait,
+            # which may take it five seconds.
+            time.sleep(12)
             answer(client, run_id)
             waiting = 0
     tasks = client.task_instances(REVIEW_DAG_ID, run_id)

@@ -247,7 +247,7 @@ def test_what_the_document_does_not_state_is_corrected_to_nothing():
 def test_a_correction_that_cannot_land_is_refused_without_what_was_typed(corrections, data, said):
     message = refusal(corrections, data)
 
-    assert message.startswith("Session s1: ")
+    assert message.startswith("a.pdf (session s1): ")
     assert said in message
     assert SECRET not in message
 
@@ -268,9 +268,9 @@ def test_a_name_that_is_two_fields_corrects_neither():
 
 @pytest.mark.parametrize("state", ["failed", "submitted"])
 def test_a_document_without_a_result_cannot_be_reviewed(state):
-    document = LandingDocument(state, session_id="s1", verdict=Verdict())
+    document = LandingDocument(state, filename="a.pdf", session_id="s1", verdict=Verdict())
 
-    with pytest.raises(RaydocsInputError, match="Session s1: nothing was extracted"):
+    with pytest.raises(RaydocsInputError, match=r"a.pdf \(session s1\): nothing was extracted"):
         RowReader(PLAN).read(document, LOAD)
 
 

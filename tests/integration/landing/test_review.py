@@ -363,7 +363,7 @@ def test_all_verdicts_that_cannot_be_followed_are_named_at_once(database, plan):
     with pytest.raises(RaydocsInputError) as caught:
         land(database, verdicts)
 
-    assert [f"Session session-{name}: " in str(caught.value) for name in "abc"] == [True] * 3
+    assert [f"{name}.pdf (session session-{name}): " in str(caught.value) for name in "abc"] == [True] * 3
     assert "Nothing was written" in str(caught.value)
 
 
