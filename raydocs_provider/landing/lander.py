@@ -39,6 +39,9 @@ ToReview = tuple[str | None, str | None, tuple[str, ...], tuple[str, ...]]
 MAX_REFUSALS = 10
 # Of no document: what a rehearsal deletes.
 _NO_KEY = "0" * 64
+_UNKNOWN = (
+    "Whether the load is committed is unknown. Run it again: the same documents land once, whatever became of it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,7 @@ class Lander:
         """Everything that changes the warehouse."""
         load = _Load(self._warehouse, agreement.plan, files, given, rehearsal)
         failure = step = ""
+        commit = f"commit the rows of {self._plan.records.table}"
         try:
             with self._warehouse.transaction(agreement.plan.records.table) as cursor:
                 for step in self._steps(cursor, load):  # noqa: B007, the last one is what failed
@@ -184,13 +188,16 @@ class Lander:
                 if rehearsal:
                     self._warehouse.rehearse(cursor)
                     raise _RehearsalEnded
+                step = commit
         except _RehearsalEnded:
             pass
         except Exception as error:
             explanation = self._warehouse.explain(error)
             if explanation is None or not step:
                 raise
-            failure = f"The warehouse refused to {step}: {explanation}. {self._warehouse.remains}"
+            # Who loses the connection while committing never hears what became of it.
+            remains = _UNKNOWN if step == commit else self._warehouse.remains
+            failure = f"The warehouse refused to {step}: {explanation}. {remains}"
         if failure:
             # Not in the handler: the engine's error quotes values and would be shown as this one's context.
             raise RaydocsLandingError(failure)
@@ -212,7 +219,6 @@ class Lander:
             # Faster than to keep the index up to date row by row.
             yield f"index {table}"
             self._warehouse.index_key(cursor, table)
-        yield f"commit the rows of {self._plan.records.table}"
 
     def _prepare(self, cursor: Any, agreement: Agreement) -> Iterator[str]:
         """Create the tables, columns and the view that are missing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from inspect import getmembers, isfunction
@@ -12,6 +13,7 @@ import pytest
 
 from raydocs_provider.api.schema import parse_schema
 from raydocs_provider.arguments import EVOLVE
+from raydocs_provider.exceptions import RaydocsLandingError
 from raydocs_provider.landing.lander import Lander
 from raydocs_provider.landing.review import parse_review
 from raydocs_provider.landing.tables import LandingPlan
@@ -115,3 +117,35 @@ def test_a_load_interrupted_after_any_call_to_the_engine_has_changed_nothing(dat
     assert found(database, plan) == landed
     # To look at five tables twice, to read, delete from and fill them takes more.
     assert interruptions > 20
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_who_is_cut_off_while_committing_is_told_that_nobody_knows(database: Database) -> None:
+    warehouse = warehouse_for(database.hook)
+
+    class CutOff:
+        """A connection that commits, and whose answer is lost."""
+
+        def __init__(self) -> None:
+            self._connection = database.hook.get_conn()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._connection, name)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name == "_connection":
+                object.__setattr__(self, name, value)
+            else:
+                setattr(self._connection, name, value)
+
+        def commit(self) -> None:
+            self._connection.commit()
+            raise sqlite3.OperationalError("disk I/O error")
+
+    warehouse.connect = CutOff  # type: ignore[method-assign]
+    plan = plan_of(GROUPS, database.table)
+    with pytest.raises(RaydocsLandingError, match=r"to commit .* unknown\. Run it again"):
+        Lander(warehouse, plan).land([invoice("a", DATA)], LOAD)
+    assert database.count(plan.records.table) == 1
+    database.lander(plan).land([invoice("a", DATA)], LOAD)
+    assert database.count(plan.records.table) == 1
