@@ -154,7 +154,7 @@ class RowReader:
         :param document: every document gets its row in the ledger.
         :param load: what goes into the audit columns.
         :raises RaydocsInputError: there is a verdict, and the document has no values; or a correction is for none of
-            them, or does not fit its column. The message names session and fields, no values.
+            them, or does not fit its column. The message names document and fields, no values.
         """
         result, verdict = document.result, document.verdict
         key = document_key(document, load.template_id)
@@ -185,10 +185,10 @@ class RowReader:
             reading = _Reading(self._plan, self._records, result, self._reviewer, verdict)
             status, codes = reading.read_document()
             if reading.refusals:
-                raise RaydocsInputError(f"Session {document.session_id}: {'; '.join(reading.refusals)}.")
+                raise RaydocsInputError(f"{_name(document)}: {'; '.join(reading.refusals)}.")
             rows, problems, questions = reading.rows, len(reading.problems), reading.questions
         elif verdict is not None:
-            raise RaydocsInputError(f"Session {document.session_id}: nothing was extracted that could be reviewed.")
+            raise RaydocsInputError(f"{_name(document)}: nothing was extracted that could be reviewed.")
         ledger = (
             *map(text_of, (document.state, document.stage, document.code, document.reason, document.filename)),
             1,
@@ -457,6 +457,10 @@ def _remarks_of(audit: Mapping[str, Any]) -> tuple[Cell, Cell, Cell]:
         text_of(audit.get("reasoning")),
         None if sources is None else json_of(sources),
     )
+
+
+def _name(document: LandingDocument) -> str:
+    return f"{document.filename or document.source_uri} (session {document.session_id})"
 
 
 def _spell(trail: Trail) -> str:
