@@ -31,7 +31,7 @@ describe("what the API is asked", () => {
 });
 
 it("keeps what is Airflow's in the address of the tab", () => {
-  const present = new URLSearchParams("try_number=2&search=old&page=4");
+  const present = new URLSearchParams("try_number=2&state=success&document_search=old&document_page=4");
   const view = { ...readTabView(present), search: "", state: "failed", page: 0 };
-  expect(writeTabView(view, present).toString()).toBe("try_number=2&state=failed");
+  expect(writeTabView(view, present).toString()).toBe("try_number=2&state=success&document_state=failed");
 });

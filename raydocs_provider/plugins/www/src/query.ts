@@ -36,7 +36,7 @@ export function readPageView(query: URLSearchParams): PageView {
     since: period === "custom" ? readMoment(query.get("since")) : "",
     until: period === "custom" ? readMoment(query.get("until")) : "",
     filters,
-    page: readPage(query),
+    page: readPage(query, "page"),
   };
 }
 
@@ -51,7 +51,7 @@ export function writePageView(view: PageView): URLSearchParams {
   for (const name of FILTERS) {
     put(query, name, view.filters[name]);
   }
-  put(query, "page", view.page > 0 ? String(view.page + 1) : "");
+  writePage(query, "page", view.page);
   return query;
 }
 
@@ -79,16 +79,23 @@ export interface TabView {
   page: number;
 }
 
+// Airflow's own filters on the same page are called `state` and the like.
+const TAB = { search: "document_search", state: "document_state", page: "document_page" } as const;
+
 export function readTabView(query: URLSearchParams): TabView {
-  return { search: query.get("search") ?? "", state: query.get("state") ?? "", page: readPage(query) };
+  return {
+    search: query.get(TAB.search) ?? "",
+    state: query.get(TAB.state) ?? "",
+    page: readPage(query, TAB.page),
+  };
 }
 
 /** Other parameters of the address are Airflow's, and stay. */
-export function writeTabView(view: TabView, present: URLSearchParams): URLSearchParams {
+export function writeTabView(view: Partial<TabView>, present = new URLSearchParams()): URLSearchParams {
   const query = new URLSearchParams(present);
-  put(query, "search", view.search);
-  put(query, "state", view.state);
-  put(query, "page", view.page > 0 ? String(view.page + 1) : "");
+  put(query, TAB.search, view.search ?? "");
+  put(query, TAB.state, view.state ?? "");
+  writePage(query, TAB.page, view.page ?? 0);
   return query;
 }
 
@@ -109,8 +116,12 @@ function put(query: URLSearchParams, name: string, value: string): void {
   }
 }
 
-function readPage(query: URLSearchParams): number {
-  const page = Number(query.get("page") ?? "1");
+function writePage(query: URLSearchParams, name: string, page: number): void {
+  put(query, name, page > 0 ? String(page + 1) : "");
+}
+
+function readPage(query: URLSearchParams, name: string): number {
+  const page = Number(query.get(name) ?? "1");
   return Number.isSafeInteger(page) && page > 1 ? page - 1 : 0;
 }
 

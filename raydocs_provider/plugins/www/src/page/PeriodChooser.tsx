@@ -45,12 +45,13 @@ export function PeriodChooser({ view, choose }: Props) {
   );
   return (
     <Flex align="flex-end" gap={3} wrap="wrap">
-      <ButtonGroup aria-label="Period" attached data-testid="raydocs-period" role="group" size="sm" variant="outline">
+      <ButtonGroup aria-label="Period" attached data-testid="raydocs-period" role="group" variant="outline">
         {PERIODS.map((period) => (
           <Button
             aria-pressed={view.period === period}
             colorPalette="brand"
             key={period}
+            size={{ base: "xs", md: "sm" }}
             onClick={() => choose(period === "custom" ? startOfCustom(view) : { period })}
             variant={view.period === period ? "solid" : "outline"}
           >

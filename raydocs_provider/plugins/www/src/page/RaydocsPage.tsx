@@ -1,4 +1,4 @@
-import { Box, Button, Flex, Heading, Spinner, Text } from "@chakra-ui/react";
+import { Box, Button, Flex, Heading, Text } from "@chakra-ui/react";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useSearchParams } from "react-router-dom";
 
@@ -48,17 +48,9 @@ export function RaydocsPage() {
         </Box>
         <Flex align="center" gap={3} wrap="wrap">
           <PeriodChooser choose={show} view={view} />
-          <Flex align="center" gap={2}>
-            <Button
-              disabled={incomplete || isFetching}
-              onClick={() => void refetch()}
-              size="sm"
-              variant="outline"
-              w="6rem"
-            >
-              {isFetching ? <Spinner aria-label="Loading" size="xs" /> : "Refresh"}
-            </Button>
-          </Flex>
+          <Button disabled={incomplete} loading={isFetching} onClick={() => void refetch()} size="sm" variant="outline">
+            Refresh
+          </Button>
         </Flex>
       </Flex>
 
@@ -93,9 +85,14 @@ export function RaydocsPage() {
       ) : (
         <Box aria-busy={isPlaceholderData} opacity={isPlaceholderData ? 0.6 : 1}>
           <SummaryCards now={new Date(dataUpdatedAt)} summary={data.summary} />
-          <Timeline buckets={data.timeline} bucketSeconds={data.bucket_seconds} />
           <Failures groups={data.failures} />
-          <TaskTable now={new Date(dataUpdatedAt)} runs={data.runs} total={data.total} />
+          <Timeline buckets={data.timeline} bucketSeconds={data.bucket_seconds} />
+          <TaskTable
+            now={new Date(dataUpdatedAt)}
+            runs={data.runs}
+            templates={data.filters.templates}
+            total={data.total}
+          />
           <Pager
             page={view.page}
             size={PAGE_SIZE}

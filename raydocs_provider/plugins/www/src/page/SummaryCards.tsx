@@ -16,7 +16,7 @@ export function SummaryCards({ summary, now }: { summary: Summary; now: Date }) 
   return (
     <SimpleGrid as="dl" columns={{ base: 2, md: 4, "2xl": 8 }} data-testid="raydocs-summary" gap={3} mb={5}>
       {describe(summary, now).map((card) => (
-        <Box bg="bg.subtle" borderRadius="md" borderWidth={1} data-testid={`raydocs-card-${card.id}`} key={card.id} p={3}>
+        <Box borderRadius="md" borderWidth={1} data-testid={`raydocs-card-${card.id}`} key={card.id} p={3}>
           <Text as="dt" color="fg.muted" textStyle="xs">
             {card.label}
           </Text>
@@ -59,7 +59,7 @@ function describe(summary: Summary, now: Date): Card[] {
       label: "Failed",
       value: formatNumber(failed),
       note: failed > 0 ? formatShare(failed, documents - skipped) : "",
-      ...(failed > 0 && { color: "fg.error" }),
+      ...(failed > 0 && { color: "failed.fg" }),
     },
     {
       id: "open",

@@ -1,6 +1,6 @@
 import { Box, Flex, Heading, Table, Text } from "@chakra-ui/react";
 
-import type { TaskRun } from "../api";
+import type { Choices, TaskRun } from "../api";
 import { headline, nameKind } from "../counts";
 import { count, formatDuration, formatNumber } from "../formatting";
 import { dagRunRoute, documentsRoute, taskRoute } from "../routes";
@@ -12,11 +12,13 @@ import { StateBadge } from "../shared/StateBadge";
 interface Props {
   runs: TaskRun[];
   total: number;
+  templates: Choices["templates"];
   now: Date;
 }
 
 /** Task instances, those at work first. */
-export function TaskTable({ runs, total, now }: Props) {
+export function TaskTable({ runs, total, templates, now }: Props) {
+  const names = new Map(templates.map(({ id, name }) => [id, name]));
   return (
     <Box as="section" aria-labelledby="raydocs-tasks">
       <Heading as="h2" id="raydocs-tasks" mb={2} size="sm">
@@ -33,12 +35,15 @@ export function TaskTable({ runs, total, now }: Props) {
               <Table.ColumnHeader>Started</Table.ColumnHeader>
               <Table.ColumnHeader textAlign="end">Took</Table.ColumnHeader>
               <Table.ColumnHeader textAlign="end">Requests</Table.ColumnHeader>
-              <Table.ColumnHeader>Open</Table.ColumnHeader>
+              <Table.ColumnHeader>Go to</Table.ColumnHeader>
             </Table.Row>
           </Table.Header>
           <Table.Body>
             {runs.map((run) => (
-              <TaskRow key={[run.dag_id, run.run_id, run.task_id, run.map_index].join("\n")} now={now} run={run} />
+              <TaskRow key={[run.dag_id, run.run_id, run.task_id, run.map_index].join("\n")} now={now}
+                run={run}
+                template={run.template_name ?? names.get(run.template_id ?? "") ?? run.template_id ?? ""}
+              />
             ))}
           </Table.Body>
         </Table.Root>
@@ -47,7 +52,7 @@ export function TaskTable({ runs, total, now }: Props) {
   );
 }
 
-function TaskRow({ run, now }: { run: TaskRun; now: Date }) {
+function TaskRow({ run, template, now }: { run: TaskRun; template: string; now: Date }) {
   const name = `${run.dag_id} / ${run.task_id}${run.map_index >= 0 ? ` [${run.map_index}]` : ""}`;
   const ended = run.end_date === null ? (run.active ? now : undefined) : new Date(run.end_date);
   const took = run.start_date !== null && ended ? (ended.getTime() - Date.parse(run.start_date)) / 1000 : undefined;
@@ -63,22 +68,21 @@ function TaskRow({ run, now }: { run: TaskRun; now: Date }) {
       </Table.Cell>
       <Table.Cell>
         <RouteLink label={`Documents of ${name}`} to={documentsRoute(run)}>
-          {run.task_id}
-          {run.map_index >= 0 ? ` [${run.map_index}]` : ""}
+          {name}
         </RouteLink>
-        <Text color="fg.muted" textStyle="xs">
-          {nameKind(run.kind)} in {run.dag_id}
+        <Text color="fg.muted" maxW="16rem" textStyle="xs" title={run.run_id} truncate>
+          {nameKind(run.kind)}, {run.run_id}
         </Text>
       </Table.Cell>
       <Table.Cell>
         {run.counts && run.counts.total > 0 ? <DocumentBar counts={run.counts} /> : undefined}
-        <Text mt={run.counts ? 1 : 0} textStyle="xs">
+        <Text mt={run.counts ? 1 : 0} textStyle="xs" whiteSpace="normal">
           {headline(run)}
         </Text>
       </Table.Cell>
       <Table.Cell>
-        <Text maxW="12rem" textStyle="xs" title={run.template_id ?? ""} truncate>
-          {run.template_name ?? run.template_id ?? ""}
+        <Text maxW="10rem" textStyle="xs" title={run.template_id ?? ""} truncate>
+          {template}
         </Text>
       </Table.Cell>
       <Table.Cell>

@@ -1,10 +1,11 @@
-import { Badge, Flex, Table, Text } from "@chakra-ui/react";
+import { Badge, Table, Text } from "@chakra-ui/react";
 
 import type { DocumentRow, TaskKey } from "../api";
 import { formatDuration } from "../formatting";
 import { Moment } from "../shared/Moment";
 import { StateBadge } from "../shared/StateBadge";
 import { CheckNow } from "./CheckNow";
+import { ReviewCodes } from "./ReviewCodes";
 
 const COSTS = new Set(["tried again", "paid again"]);
 
@@ -15,26 +16,17 @@ export function DocumentLine({ task, document }: { task: TaskKey; document: Docu
       <Table.Cell>
         <StateBadge state={document.state} />
       </Table.Cell>
-      <Table.Cell minW="14rem" wordBreak="break-word">
+      <Table.Cell minW="14rem" whiteSpace="normal" wordBreak="break-word">
         <Text title={document.uri}>{document.name}</Text>
         {document.code === null ? undefined : (
-          <Text color="fg.error" fontFamily="mono" mt={1} textStyle="xs">
+          <Text color="failed.fg" fontFamily="mono" mt={1} textStyle="xs">
             {document.stage} / {document.code}
           </Text>
         )}
         {document.reason === null ? undefined : <Text textStyle="xs">{document.reason}</Text>}
-        {document.review_codes.length > 0 ? (
-          <Flex align="center" gap={1} mt={1} wrap="wrap">
-            <Text textStyle="xs">To review:</Text>
-            {document.review_codes.map((code) => (
-              <Badge colorPalette="warning" fontFamily="mono" key={code} size="xs">
-                {code}
-              </Badge>
-            ))}
-          </Flex>
-        ) : undefined}
+        {document.review_codes.length > 0 ? <ReviewCodes codes={document.review_codes} /> : undefined}
       </Table.Cell>
-      <Table.Cell maxW="16rem" title={document.retry_why}>
+      <Table.Cell minW="9rem" title={document.retry_why} whiteSpace="normal">
         <Badge colorPalette={COSTS.has(document.retry) ? "warning" : "gray"} size="sm" variant="outline">
           {document.retry}
         </Badge>

@@ -1,4 +1,4 @@
-import { Alert, Box, Field, Flex, Heading, Input, Link, Table } from "@chakra-ui/react";
+import { Alert, Box, Field, Flex, Heading, Input, Link, Table, Text } from "@chakra-ui/react";
 import { useEffect, useState } from "react";
 
 import { type TaskDetails, type TaskKey, taskPath } from "../api";
@@ -66,6 +66,12 @@ export function Documents({ task, details, view, show }: Props) {
           Download CSV
         </Link>
       </Flex>
+      {isBehind(details) ? (
+        <Text color="fg.muted" data-testid="raydocs-behind" mb={2} textStyle="sm">
+          This list is from before the task began to wait, and is brought up to date when it resumes. The numbers above
+          are newer; &quot;Check now&quot; asks Raydocs about one document.
+        </Text>
+      ) : undefined}
       {documents.length === 0 ? (
         <Empty title={view.search || view.state ? "No document matches" : "No documents"}>
           {view.search || view.state ? "Change the search or the state." : "The task was given none."}
@@ -106,6 +112,11 @@ export function Documents({ task, details, view, show }: Props) {
       />
     </Box>
   );
+}
+
+/** While a task waits, its progress is told more often than its documents are listed. */
+function isBehind({ run, states }: TaskDetails): boolean {
+  return run.active && run.counts !== null && (run.counts.submitted ?? 0) !== (states["submitted"] ?? 0);
 }
 
 function Search({ text, search }: { text: string; search: (text: string) => void }) {
