@@ -382,11 +382,12 @@ class _Reading:
         nearest: Mapping[str, Any],
         cells: list[Cell],
     ) -> None:
-        if value is _MISSING or (value is None and self._corrections):
-            value = {}
         if not isinstance(value, dict):
             self._keep(trail, value, nearest, "not an object")
-            return
+            if not self._corrections:
+                return
+            # There may be corrections of what should be in it.
+            value = {}
         entries = entry.entries
         known = 0
         for name, inner in entries.items():
