@@ -48,6 +48,8 @@ describe("the headline", () => {
       { kind: "load", rows: { invoices: 1000, invoices__lines: 234 }, to_review: 3 },
       "1,234 rows landed in 2 tables, 3 documents to review",
     ],
+    [{ kind: "load" }, "Nothing landed"],
+    [{ kind: "store", rows: { invoices: 1 }, problems: 1 }, "1 row landed in 1 table, 1 value did not fit"],
   ])("of %o", (facts, text) => {
     expect(headline({ ...RUN, ...facts })).toBe(text);
   });

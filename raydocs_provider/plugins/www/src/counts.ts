@@ -18,7 +18,7 @@ export function describeCounts(counts: Counts): string {
 
 /** One line that tells somebody who has never seen the task how it stands. */
 export function headline(run: TaskRun): string {
-  return run.rows ? describeLanding(run, run.rows) : describeExtraction(run);
+  return isLanding(run) ? describeLanding(run) : describeExtraction(run);
 }
 
 function describeExtraction(run: TaskRun): string {
@@ -50,7 +50,16 @@ function describeExtraction(run: TaskRun): string {
   return parts.join(", ");
 }
 
-function describeLanding(run: TaskRun, rows: Record<string, number>): string {
+/** Whether a task writes rows, instead of having documents extracted. */
+export function isLanding(run: TaskRun): boolean {
+  return run.kind === "load" || run.kind === "store";
+}
+
+function describeLanding(run: TaskRun): string {
+  const rows = run.rows ?? {};
+  if (Object.keys(rows).length === 0) {
+    return run.active ? "Nothing landed yet" : "Nothing landed";
+  }
   const parts = [`${count(sumRows(rows), "row")} landed in ${count(Object.keys(rows).length, "table")}`];
   if (run.to_review) {
     parts.push(`${count(run.to_review, "document")} to review`);

@@ -4,6 +4,9 @@ import { formatNumber } from "../formatting";
 
 /** What a load has written. */
 export function LandedRows({ rows }: { rows: Record<string, number> }) {
+  if (Object.keys(rows).length === 0) {
+    return undefined;
+  }
   return (
     <Table.ScrollArea borderRadius="md" borderWidth={1} maxW="40rem">
       <Table.Root data-testid="raydocs-rows" size="sm">

@@ -3,7 +3,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useSearchParams } from "react-router-dom";
 
 import { fetchTask, type TaskDetails, type TaskKey } from "../api";
-import { headline } from "../counts";
+import { headline, isLanding } from "../counts";
 import { count, formatDuration, formatNumber } from "../formatting";
 import { documentsQuery, readTabView, type TabView, writeTabView } from "../query";
 import { ACTIVE_INTERVAL } from "../refreshing";
@@ -60,8 +60,11 @@ export function TaskTab(task: TaskKey) {
         <Box aria-busy={isPlaceholderData}>
           <Headline details={data} />
           <RetryOutlook details={data} />
-          {data.run.rows ? <LandedRows rows={data.run.rows} /> : undefined}
-          {data.run.rows ? undefined : <Documents details={data} show={show} task={key} view={view} />}
+          {isLanding(data.run) ? (
+            <LandedRows rows={data.run.rows ?? {}} />
+          ) : (
+            <Documents details={data} show={show} task={key} view={view} />
+          )}
         </Box>
       ) : (
         <Text color="fg.muted" data-testid="raydocs-other-task">
