@@ -25,7 +25,7 @@ export function CheckNow({ task, sessionId, name }: Props) {
       >
         Check now
       </Button>
-      <Text aria-live="polite" color={check.isError ? "failed.fg" : "fg.muted"} maxW="16rem" mt={1} textStyle="xs">
+      <Text aria-live="polite" color={check.isError ? "failed.fg" : "fg.muted"} maxW="16rem" mt={1} textStyle="xs" whiteSpace="normal">
         {check.isError ? check.error.message : check.isSuccess ? describeCheck(check.data) : ""}
       </Text>
     </Box>

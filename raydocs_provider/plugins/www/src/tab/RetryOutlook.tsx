@@ -1,7 +1,7 @@
 import { Alert, Box, Text } from "@chakra-ui/react";
 
 import type { TaskDetails } from "../api";
-import { count } from "../formatting";
+import { formatNumber } from "../formatting";
 
 /** What a retry would do and what clearing would cost, in one sentence each: for whoever has the hand on the button. */
 export function RetryOutlook({ details: { run, retry, clear } }: { details: TaskDetails }) {
@@ -42,6 +42,6 @@ function describeRetries(state: string | null, left: number): string {
     return "";
   }
   return left > 0
-    ? `If it fails, Airflow retries it by itself, up to ${count(left, "time")}.`
+    ? `If it fails, Airflow retries it by itself ${left === 1 ? "once" : `up to ${formatNumber(left)} times`}.`
     : "If it fails, Airflow does not retry it by itself.";
 }
