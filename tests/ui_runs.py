@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import NAMESPACE_URL, uuid5
 
 from airflow.models.dagrun import DagRun
 from airflow.models.task_state_store import TaskStateStoreModel
@@ -22,6 +22,7 @@ from raydocs_provider.extraction.progress import EXTRACT, PROGRESS_KEY, Usage, d
 CONN_ID = "raydocs_default"
 TEMPLATE_ID = "11111111-2222-3333-4444-555555555555"
 CLAIM = Claim(epoch=0, conn_id=CONN_ID, template_id=TEMPLATE_ID, template_hash="h1")
+SUBMITTED_AT = 1_900_000_000.0
 RETRY = {"retry_failed": False, "on_ambiguous_submit": "fail", "skip_landed_in": None}
 
 
@@ -63,14 +64,14 @@ class LedgerEntries(dict[str, Any]):
 
 def document(number: int, state: str = EXTRACTED, **more: Any) -> DocumentRecord:
     """One of many: each has its own hash and, once submitted, its own session."""
-    submitted = {} if state == "found" else {"session_id": session_id(number), "submitted_at": 1_900_000_000.0}
+    submitted = {} if state == "found" else {"session_id": session_id(number), "submitted_at": SUBMITTED_AT}
     return DocumentRecord(
         f"s3://inbox/invoice_{number:03}.pdf", state, sha256=f"{number:064x}", size=1000, **{**submitted, **more}
     )
 
 
 def session_id(number: int) -> str:
-    return str(UUID(int=number))
+    return str(uuid5(NAMESPACE_URL, f"https://raydocs.example.com/sessions/{number}"))
 
 
 def extraction(
@@ -118,34 +119,34 @@ def ledger(
     return dict(entries)
 
 
-def last_night(number: int = 40, failed: int = 3) -> list[DocumentRecord]:
+ENCRYPTED = ("parsing", "document_failed", "Raydocs could not read the document: it is encrypted.")
+
+
+def last_night(
+    number: int = 40, failed: int = 3, why: tuple[str, str, str] = ENCRYPTED, submitted_at: float = SUBMITTED_AT
+) -> list[DocumentRecord]:
     """Documents of which some could not be extracted."""
     good = [
-        document(each, result_id=f"r{each}", seconds=20.0 + each, min_confidence=0.97)
+        document(each, result_id=f"r{each}", seconds=20.0 + each, min_confidence=0.97, submitted_at=submitted_at)
         for each in range(number - failed)
     ]
-    bad = [
-        document(each, SUBMITTED).fail(
-            "parsing", "document_failed", "Raydocs could not read the document: it is encrypted."
-        )
-        for each in range(number - failed, number)
-    ]
+    bad = [document(each, SUBMITTED, submitted_at=submitted_at).fail(*why) for each in range(number - failed, number)]
     return [*good, *bad]
 
 
 def write_runs(connection: Connection, runs: Iterable[UiRun]) -> None:
-    """Insert all of that. The Dags have to be there."""
+    """
+    Insert all of that. The Dags have to be there.
+
+    Their Dag runs have ended, whatever the tasks are in: a scheduler would go on with those that have not.
+    """
     runs = list(runs)
     ids: dict[tuple[str, str], int] = {}
     next_id = (connection.scalar(select(func.max(DagRun.id))) or 0) + 1
     for run in runs:
         ids.setdefault((run.dag_id, run.run_id), next_id + len(ids))
     first = {(run.dag_id, run.run_id): run for run in reversed(runs)}
-    states = (
-        {key: [run.state for run in runs if (run.dag_id, run.run_id) == key] for key in first}
-        if len(runs) < 2000
-        else {}
-    )
+    failed = {(run.dag_id, run.run_id) for run in runs if run.state == "failed"}
     connection.execute(
         insert(DagRun.__table__),
         [
@@ -154,11 +155,11 @@ def write_runs(connection: Connection, runs: Iterable[UiRun]) -> None:
                 "dag_id": run.dag_id,
                 "run_id": run.run_id,
                 "run_type": "manual",
-                "state": _run_state(states.get(key, [run.state])),
+                "state": "failed" if key in failed else "success",
                 "run_after": run.run_after,
                 "queued_at": run.run_after,
                 "start_date": run.run_after,
-                "end_date": run.run_after + timedelta(seconds=run.seconds) if run.ended else None,
+                "end_date": run.run_after + timedelta(seconds=run.seconds),
             }
             for key, run in first.items()
         ],
@@ -203,12 +204,6 @@ def _task_row(run: UiRun) -> dict[str, Any]:
         "unixname": "airflow",
         "trigger_id": run.trigger_id,
     }
-
-
-def _run_state(states: list[str | None]) -> str:
-    if any(state in ("running", "deferred", "queued", "up_for_retry") for state in states):
-        return "running"
-    return "failed" if "failed" in states else "success"
 
 
 def at(*moment: int) -> datetime:

@@ -38,6 +38,7 @@ class AirflowStack:
     :param dags_folder: Airflow's Dags folder.
     :param dag_ids: Dags to wait for before the stack counts as started.
     :param emulator_options: more arguments for ``python -m raydocs_provider.emulator``.
+    :param viewers: names of users who may look and change nothing; their passwords are in ``passwords``.
     :param report: called with each step of the start-up, as a sentence.
     """
 
@@ -47,13 +48,16 @@ class AirflowStack:
         *,
         dag_ids: Sequence[str] = (),
         emulator_options: Sequence[str] = (),
+        viewers: Sequence[str] = (),
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="raydocs-airflow-"))
         self.logs = self.folder / "logs"
         self.warehouse = self.folder / "warehouse.duckdb"
         self.results = self.folder / "results"
-        self.username, self.password = "admin", secrets.token_urlsafe(9)
+        self.username = "admin"
+        self.passwords = {name: secrets.token_urlsafe(9) for name in (self.username, *viewers)}
+        self.password = self.passwords[self.username]
         self.raydocs_url = ""
         self.raydocs_token = f"rd_local_{secrets.token_urlsafe(24)}"
         self._dags_folder = dags_folder.resolve()
@@ -118,7 +122,7 @@ class AirflowStack:
     def _write_password(self) -> None:
         file = self.folder / "simple_auth_manager_passwords.json.generated"
         file.touch(mode=0o600)
-        file.write_text(json.dumps({self.username: self.password}))
+        file.write_text(json.dumps(self.passwords))
 
     def _settings(self) -> dict[str, str]:
         """Environment of all processes: this one's without its own Airflow settings, plus ours."""
@@ -141,7 +145,9 @@ class AirflowStack:
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.username}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+                f"{name}:{'admin' if name == self.username else 'viewer'}" for name in self.passwords
+            ),
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": self.url.rpartition(":")[2],
             "AIRFLOW__API__WORKERS": "1",

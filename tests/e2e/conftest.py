@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 DAG_ID = "invoices_to_warehouse"
 S3_DAG_ID = "invoices_on_s3"
 REVIEW_DAG_ID = "invoices_with_review"
+VIEWER = "viewer"
 # Long enough that the task's first look, before it defers, never finds everything done.
 EMULATOR = ("--parse-seconds", "1-2", "--extract-seconds", "12-15", "--seed", "1")
 
@@ -42,7 +43,8 @@ def airflow_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowS
     dags = tmp_path_factory.mktemp("e2e") / "dags"
     shutil.copytree(ROOT / "example_dags", dags)
     shutil.copy(Path(__file__).parent / "dags" / f"{S3_DAG_ID}.py", dags)
-    with AirflowStack(dags, dag_ids=[DAG_ID, S3_DAG_ID, REVIEW_DAG_ID], emulator_options=EMULATOR) as stack:
+    dag_ids = [DAG_ID, S3_DAG_ID, REVIEW_DAG_ID]
+    with AirflowStack(dags, dag_ids=dag_ids, emulator_options=EMULATOR, viewers=[VIEWER]) as stack:
         yield stack
 
 
