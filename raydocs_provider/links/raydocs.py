@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: Where the tab is, below the page of a task instance.
 TAB = "plugin/raydocs-documents"
+# As Airflow's UI writes its own addresses: it marks a tab as the present one only if it is written the same way.
+_LEFT_ALONE = ":+@,;=&$"
 DASHBOARD_KEY = "_link_RaydocsDashboardLink"
 
 
@@ -20,8 +22,8 @@ def task_page(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> st
     """The tab with the documents of a task instance, below the address that ``[api] base_url`` says."""
     base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
     mapped = f"/mapped/{map_index}" if map_index >= 0 else ""
-    parts = f"/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}/tasks/{quote(task_id, safe='')}"
-    return f"{base}{parts}{mapped}/{TAB}"
+    dag, run, task = (quote(part, safe=_LEFT_ALONE) for part in (dag_id, run_id, task_id))
+    return f"{base}/dags/{dag}/runs/{run}/tasks/{task}{mapped}/{TAB}"
 
 
 class RaydocsDocumentsLink(BaseOperatorLink):

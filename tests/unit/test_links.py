@@ -49,7 +49,7 @@ def test_without_a_base_url_the_link_is_relative_to_the_host(base_url):
 def test_ids_are_quoted(base_url):
     page = task_page("d", "scheduled__2026-03-01T00:00:00+00:00", "group.a/b?c#d")
     assert page.endswith(
-        "/runs/scheduled__2026-03-01T00%3A00%3A00%2B00%3A00/tasks/group.a%2Fb%3Fc%23d/plugin/raydocs-documents"
+        "/runs/scheduled__2026-03-01T00:00:00+00:00/tasks/group.a%2Fb%3Fc%23d/plugin/raydocs-documents"
     )
 
 
