@@ -32,7 +32,7 @@ class Holding:
 
 
 #: Regular expressions for the whole name of a type, and what its columns hold. The first that matches counts; a type
-#: that none matches holds nothing. Groups called ``precision``, ``scale`` and ``length`` bound it further.
+#: that none matches holds nothing. Groups called ``precision``, ``scale``, ``length`` and ``byte_length`` bound it.
 Holdings = Mapping[str, Holding]
 
 EVERYTHING = Holding(frozenset(Kind))
@@ -126,12 +126,19 @@ def room_of(holdings: Holdings, type_: str, kind: Kind) -> Room | None:
     return Room(type_[:_SHOWN], None)
 
 
+def _room_of_new(holdings: Holdings, type_: str, kind: Kind) -> Room | None:
+    """What a column of ours takes, where even the widest type of its kind has an end."""
+    room = room_of(holdings, type_, kind)
+    # An engine may show a type by another name than the one that makes it.
+    return room if room is not None and room.kind is kind else None
+
+
 _NEAREST = {Kind.DECIMAL: Kind.INTEGER}
 
 
 def _is_wide(room: Room) -> bool:
     """Whether everything of its kind has room."""
-    if room.length is not None or (room.limit or MAX_INTEGER) < MAX_INTEGER:
+    if room.length is not None or room.byte_length is not None or (room.limit or MAX_INTEGER) < MAX_INTEGER:
         return False
     if room.precision is None:
         return True
@@ -170,13 +177,15 @@ def _agree_records(
         type_ = (columns or {}).get(column.name)
         if type_ is not None:
             room = room_of(holdings, type_, column.kind)
-            if room is not None:
+            if room is not None and type_.lower() != types[column.kind].lower():
                 notes.append(f"column {column.name} of {table} is {room.type} and should be {types[column.kind]}")
             column = replace(column, room=room)
         elif discards:
             if landed:
                 notes.append(f"there is no column {column.name} in {table}")
             column = replace(column, landed=False)
+        else:
+            column = replace(column, room=_room_of_new(holdings, types[column.kind], column.kind))
         values.append(column)
     agreed = {column.name: column for column in values}
     own = tuple(column for column in (agreed.get(column.name, column) for column in table.own) if column.landed)

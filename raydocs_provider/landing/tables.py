@@ -55,7 +55,7 @@ class Column:
     :param path: where its value is, from the document's data or from the list item; empty for the ``value`` of a list
         of scalars, None for columns of ours.
     :param formats: how a text is read, where ``column_types`` has set the kind; None where the template has.
-    :param room: what the column takes, where it existed before with another type than its kind has.
+    :param room: what the column takes, where that is not all of its kind.
     :param landed: False where the schema contract leaves the column out: its values are in ``t__fields`` alone.
     """
 
@@ -70,13 +70,14 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class Room:
     """
-    What an existing column of another type takes. What it does not take lands as NULL, and `_meta` says why.
+    What a column takes, where that is not all of its kind. The rest lands as NULL, and `_meta` says why.
 
     :param type: of the column, as the engine spells it.
     :param kind: as which its values are read; None: none fits.
     :param precision: digits of a number in all, and ``scale`` those of them after the point.
     :param limit: the largest integer.
     :param length: characters of a text.
+    :param byte_length: bytes of a text.
     """
 
     type: str
@@ -85,6 +86,7 @@ class Room:
     scale: int | None = None
     limit: int | None = None
     length: int | None = None
+    byte_length: int | None = None
 
 
 KEY = Column("_document_key", Kind.TEXT)

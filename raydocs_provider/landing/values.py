@@ -74,6 +74,7 @@ def _fit_into(value: object, fit_value: Callable[[object], Fitted], room: Room) 
         problem = misfit or problem
     too_much = (
         (room.length is not None and len(text_of_cell(cell) or "") > room.length)
+        or (room.byte_length is not None and len((text_of_cell(cell) or "").encode()) > room.byte_length)
         or (room.limit is not None and isinstance(cell, int) and abs(cell) > room.limit)
         or (room.precision is not None and isinstance(cell, int | Decimal) and not _has_room(Decimal(cell), room))
     )

@@ -18,6 +18,7 @@ _BY_HOOK = {
     "MySqlHook": "mysql:MySqlWarehouse",
     "SnowflakeHook": "snowflake:SnowflakeWarehouse",
     "BigQueryHook": "bigquery:BigQueryWarehouse",
+    "RedshiftSQLHook": "redshift:RedshiftWarehouse",
     "DatabricksHook": "databricks:DatabricksWarehouse",  # what a connection gives; it is no DbApiHook
     "DatabricksSqlHook": "databricks:DatabricksWarehouse",
     # The base class of all of them.
