@@ -14,6 +14,8 @@ import pytest
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
+WWW = ROOT / "raydocs_provider" / "plugins" / "www"
+BUNDLE = WWW / "dist" / "main.umd.cjs"
 UV = Path(sys.executable).with_name("uv")
 
 
@@ -32,11 +34,13 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     sources = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "raydocs_provider").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts and WWW not in path.parents
     }
+    sources.add(BUNDLE.relative_to(ROOT).as_posix())
     assert {name for name in names if name.startswith("raydocs_provider/")} == sources
     assert "raydocs_provider/py.typed" in names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    assert zipfile.ZipFile(wheel).read(BUNDLE.relative_to(ROOT).as_posix()) == BUNDLE.read_bytes()
 
 
 def test_airflow_lists_the_provider_after_installing_the_wheel(wheel: Path, tmp_path: Path) -> None:
@@ -49,10 +53,12 @@ def test_airflow_lists_the_provider_after_installing_the_wheel(wheel: Path, tmp_
 
     listed = run(airflow, "providers", "get", "airflow-provider-raydocs", "--output", "json", **home)
     hooks = run(airflow, "providers", "hooks", "--output", "json", **home)
+    plugins = run(airflow, "plugins", "--output", "json", **home)
 
     version = wheel.name.split("-")[1]
     assert json.loads(listed) == [{"Provider": "airflow-provider-raydocs", "Version": version}]
     classes = {hook["connection_type"]: hook["class"] for hook in json.loads(hooks)}
+    assert "raydocs" in {plugin["name"] for plugin in json.loads(plugins)}
     assert classes["raydocs"] == "raydocs_provider.hooks.raydocs.RaydocsHook"
 
 
