@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from importlib import import_module
 from typing import Any
 
+from airflow import __version__ as airflow_version
 from airflow.plugins_manager import AirflowPlugin
 
 from raydocs_provider import __version__
@@ -56,6 +57,22 @@ def _base_path() -> str:
     return urlsplit(str(conf.get("api", "base_url", fallback="") or "")).path.rstrip("/")
 
 
+def list_react_apps(airflow_version: str) -> list[dict[str, Any]]:
+    """
+    The page under Browse and the tab on task instances.
+
+    :param airflow_version: before 3.2 there are none: Airflow's UI does not hand its components to plugins.
+    """
+    if tuple(int(part) for part in airflow_version.split(".")[:2]) < (3, 2):
+        return []
+    shared = {"name": "Raydocs", "bundle_url": f"{_base_path()}{BUNDLE}"}
+    return [
+        {**shared, "destination": "nav", "category": "browse", "url_route": "raydocs"},
+        # A route of its own: of two the same, Airflow drops the second.
+        {**shared, "destination": "task_instance", "url_route": "raydocs-documents"},
+    ]
+
+
 class RaydocsPlugin(AirflowPlugin):
     """Mounts the API, and shows the page under Browse and the tab on task instances."""
 
@@ -63,19 +80,4 @@ class RaydocsPlugin(AirflowPlugin):
     fastapi_apps: list[Any] = [  # noqa: RUF012, as Airflow declares it
         {"app": LazyApp("raydocs_provider.plugins.api.app:app"), "url_prefix": PREFIX, "name": "Raydocs"}
     ]
-    react_apps: list[Any] = [  # noqa: RUF012
-        {
-            "name": "Raydocs",
-            "bundle_url": f"{_base_path()}{BUNDLE}",
-            "destination": "nav",
-            "category": "browse",
-            "url_route": "raydocs",
-        },
-        {
-            "name": "Raydocs",
-            "bundle_url": f"{_base_path()}{BUNDLE}",
-            "destination": "task_instance",
-            # Not that of the page: of two the same, Airflow drops the second.
-            "url_route": "raydocs-documents",
-        },
-    ]
+    react_apps: list[Any] = list_react_apps(airflow_version)

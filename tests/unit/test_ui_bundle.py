@@ -7,8 +7,10 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from raydocs_provider.links.raydocs import TAB
-from raydocs_provider.plugins.plugin import RaydocsPlugin
+from raydocs_provider.plugins.plugin import RaydocsPlugin, list_react_apps
 
 WWW = Path(__file__).parents[2] / "raydocs_provider" / "plugins" / "www"
 BUNDLE = WWW / "dist" / "main.umd.cjs"
@@ -43,8 +45,15 @@ def test_the_bundle_takes_react_and_its_components_from_airflow() -> None:
 def test_page_and_tab_have_routes_of_their_own_and_links_lead_to_the_tab() -> None:
     routes = {app["destination"]: app["url_route"] for app in RaydocsPlugin.react_apps}
     assert routes == {"nav": "raydocs", "task_instance": "raydocs-documents"}
-    assert TAB == f"plugin/{routes['task_instance']}"
+    assert f"plugin/{routes['task_instance']}" == TAB
     assert all(f"/plugin/{route}" in BUNDLE.read_text() for route in routes.values())
+
+
+@pytest.mark.parametrize(
+    ("version", "apps"), [("3.0.6", 0), ("3.1.8", 0), ("3.2.0rc1", 2), ("3.10.0", 2), ("4.0.0", 2)]
+)
+def test_page_and_tab_are_absent_where_airflow_has_no_components_for_them(version: str, apps: int) -> None:
+    assert len(list_react_apps(version)) == apps
 
 
 def test_the_lock_of_the_ui_works_with_any_registry() -> None:

@@ -28,9 +28,9 @@ export function PeriodChooser({ view, choose }: Props) {
         defaultValue={view[name] ? toWallTime(new Date(view[name]), zone) : ""}
         key={view[name]}
         onBlur={(event) => {
-          const moment = fromWallTime(event.currentTarget.value, zone)?.toISOString() ?? "";
-          if (moment !== view[name]) {
-            choose({ [name]: moment });
+          const { defaultValue, value } = event.currentTarget;
+          if (value !== defaultValue) {
+            choose({ [name]: fromWallTime(value, zone)?.toISOString() ?? "" });
           }
         }}
         onKeyDown={(event) => {
@@ -51,8 +51,8 @@ export function PeriodChooser({ view, choose }: Props) {
             aria-pressed={view.period === period}
             colorPalette="brand"
             key={period}
-            size={{ base: "xs", md: "sm" }}
             onClick={() => choose(period === "custom" ? startOfCustom(view) : { period })}
+            size={{ base: "xs", md: "sm" }}
             variant={view.period === period ? "solid" : "outline"}
           >
             {NAMES[period]}
