@@ -319,7 +319,8 @@ class _Load:
                 self._delete(cursor, table, extracted, created)
             self.rows[str(table)] = count = files.count(table, out)
             if count or self._rehearsal:
-                warehouse.copy(cursor, table, copied_columns(table), files.path(table, out))
+                for file in files.parts(table, out, warehouse.file_bytes):
+                    warehouse.copy(cursor, table, copied_columns(table), file)
         yield f"count attempts in {ledger}"
         for times in sorted(set(attempts.values()) - {1}):
             for portion in self._portions([key for key, value in attempts.items() if value == times]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -76,17 +76,34 @@ class RowFiles:
 
         :param without: numbers of documents whose rows are left out; where there are any, it is a copy.
         """
-        path = self._paths[table]
-        if not any(self._sizes[table][number] for number in without):
-            return path
-        rest = path.with_name(f"{path.name}-rest")
-        with path.open("rb") as source, rest.open("wb") as target:
-            for number, size in enumerate(self._sizes[table]):
-                if number in without:
-                    source.seek(size, 1)
-                else:
-                    _copy(source, target, size)
-        return rest
+        (path,) = self.parts(table, without)
+        return path
+
+    def parts(self, table: Table, without: Collection[int] = (), size: int | None = None) -> Iterator[Path]:
+        """
+        The rows for a table in files of whole documents, at least one. Each is gone when the next is asked for.
+
+        :param without: numbers of documents whose rows are left out.
+        :param size: bytes after which a file ends with the document; default: there is one file.
+        """
+        path, sizes = self._paths[table], self._sizes[table]
+        end = path.stat().st_size
+        if (size is None or end <= size) and not any(sizes[number] for number in without):
+            yield path
+            return
+        part = path.with_name(f"{path.name}-part")
+        documents = enumerate(sizes)
+        with path.open("rb") as source:
+            while source.tell() < end:
+                with part.open("wb") as target:
+                    for number, length in documents:
+                        if number in without:
+                            source.seek(length, 1)
+                            continue
+                        _copy(source, target, length)
+                        if size is not None and target.tell() >= size:
+                            break
+                yield part
 
 
 def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:

@@ -61,6 +61,34 @@ def test_a_file_holds_exactly_the_rows_of_the_documents_that_are_not_left_out(do
             assert files.count(table) == len(lines(documents, table))
 
 
+@given(DOCUMENTS, st.sets(st.integers(0, 7)), st.integers(1, 40))
+def test_parts_are_whole_documents_and_end_when_they_are_large_enough(documents, left_out, size):
+    without = {number for number in left_out if number < len(documents)}
+    with tempfile.TemporaryDirectory() as directory:
+        files = open_files(directory)
+        files.write(iter(documents))
+
+        for table in TABLES:
+            parts = [part.read_bytes() for part in files.parts(table, without, size)]
+
+            expected = [b""]
+            for number, each in enumerate(documents):
+                if number not in without:
+                    if len(expected[-1]) >= size and lines([each], table):
+                        expected.append(b"")
+                    expected[-1] += "".join(lines([each], table)).encode()
+            assert [part for part in parts if part] == [part for part in expected if part]
+            assert parts
+
+
+def test_a_table_without_rows_has_one_part(tmp_path):
+    files = open_files(tmp_path)
+    files.write([document("x", (TABLES[0], "1"))])
+
+    assert [part.read_bytes() for part in files.parts(TABLES[1], size=1)] == [b""]
+    assert [part.read_bytes() for part in files.parts(TABLES[0], {0}, size=1)] == [b""]
+
+
 def test_what_is_left_out_may_be_larger_than_what_is_copied_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(row_files, "_CHUNK_BYTES", 7)
     documents = [document(str(number), (TABLES[0], "x" * number * 10)) for number in range(6)]

@@ -29,6 +29,12 @@ _ASK = wait_random(0.1, 0.5)
 # The longest row that can be loaded. Memory is taken for what a row needs, not for this.
 _MAX_LINE_BYTES = 512 * 1024 * 1024
 
+# Row groups that are kept until they are written: 5, each of 122,880 rows. Older versions have no such setting.
+_CAN_BUFFER_LESS = """
+    SELECT 1 FROM duckdb_settings()
+    WHERE name = 'write_buffer_row_group_count' AND NOT current_setting('lock_configuration')
+"""
+
 _HINTS = {
     "CatalogException": "(the schema has to exist before the load; is it spelt right?)",
     "PermissionException": "(the connection's settings must let DuckDB read local files)",
@@ -62,6 +68,8 @@ class DuckDBWarehouse(Warehouse):
     }
     modules: ClassVar = ("duckdb", "_duckdb")
     separator: ClassVar = ","
+    # A scan keeps all of its file in memory.
+    file_bytes: ClassVar = 8 * 1024 * 1024
 
     def connect(self) -> Any:
         """
@@ -94,8 +102,11 @@ class DuckDBWarehouse(Warehouse):
         return connection
 
     def begin(self, connection: Any) -> Any:
-        """Leave autocommit."""
-        return self.open_cursor(connection).begin()
+        """Leave autocommit, and let less of a load be in memory where that can be said."""
+        cursor = self.open_cursor(connection)
+        if cursor.execute(_CAN_BUFFER_LESS).fetchone():
+            cursor.execute("SET write_buffer_row_group_count = 1")
+        return cursor.begin()
 
     def encode(self, cells: Sequence[Cell]) -> str:
         """CSV: the quickest of what DuckDB reads and Python writes without another library."""
