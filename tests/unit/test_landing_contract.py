@@ -294,6 +294,28 @@ def test_a_column_of_another_type_keeps_it_and_takes_what_it_can(mode):
     )
 
 
+@pytest.mark.parametrize(("mode", "exists"), [(EVOLVE, False), (EVOLVE, True), (FREEZE, True)])
+def test_where_the_widest_type_has_an_end_columns_have_it_and_that_is_no_difference(mode, exists):
+    narrow = TYPES | {Kind.DECIMAL: "money(10,2)"}
+    planned = plan()
+    existing = {name: columns for name, columns in tables_of(planned).items() if exists or name[1] != "t__g__items"}
+    existing["finance", "t"]["g__amount"] = "MONEY(10,2)"
+    for columns in existing.values():
+        columns.update({name: "money(10,2)" for name, type_ in columns.items() if type_ == "money(38,9)"})
+
+    agreement = agree(planned, existing, HOLDINGS, narrow, mode)
+
+    rooms = {column.name: column.room for records in agreement.plan.records.walk() for column in records.values}
+    assert rooms["price"] == Room("money(10,2)", Kind.DECIMAL, 10, 2)
+    assert agreement.notes == ()
+
+
+def test_a_new_column_whose_type_the_engine_shows_by_another_name_takes_all_of_its_kind():
+    agreement = agree(plan(), {}, HOLDINGS, TYPES | {Kind.DECIMAL: "cash(10,2)"}, EVOLVE)
+
+    assert {column.room for records in agreement.plan.records.walk() for column in records.values} == {None}
+
+
 def test_freeze_names_every_difference_and_what_to_do():
     existing = tables_of(plan())
     existing["finance", "t"]["g__amount"] = "money(18,2)"

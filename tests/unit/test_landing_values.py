@@ -206,6 +206,7 @@ MOMENT = "2026-01-02T03:04:05.5Z"
     [
         (Kind.TEXT, Room("varchar(3)", Kind.TEXT, length=3), "äöü", "äöü"),
         (Kind.TEXT, Room("varchar(3)", Kind.TEXT, length=3), "😀😀😀", "😀😀😀"),
+        (Kind.TEXT, Room("varchar(8)", Kind.TEXT, byte_length=8), "😀😀", "😀😀"),
         (Kind.INTEGER, Room("varchar(3)", Kind.INTEGER, length=3), -99, -99),
         (Kind.BOOLEAN, Room("varchar(4)", Kind.BOOLEAN, length=4), True, True),
         (Kind.DECIMAL, Room("varchar(4)", Kind.DECIMAL, length=4), Decimal("1E+3"), Decimal(1000)),
@@ -225,6 +226,7 @@ def test_a_value_that_has_room_in_its_column_lands(kind, room, value, cell):
     ("kind", "room", "value", "problem"),
     [
         (Kind.TEXT, Room("varchar(3)", Kind.TEXT, length=3), "four", "no room in varchar(3)"),
+        (Kind.TEXT, Room("varchar(7)", Kind.TEXT, byte_length=7), "😀😀", "no room in varchar(7)"),
         (Kind.INTEGER, Room("varchar(3)", Kind.INTEGER, length=3), -100, "no room in varchar(3)"),
         (Kind.BOOLEAN, Room("varchar(4)", Kind.BOOLEAN, length=4), False, "no room in varchar(4)"),
         (Kind.DECIMAL, Room("varchar(3)", Kind.DECIMAL, length=3), Decimal("1E+3"), "no room in varchar(3)"),

@@ -15,6 +15,7 @@ from raydocs_provider.landing.warehouses.encoding import encode_text
 _CHUNK_BYTES = 1 << 20
 
 _HINTS = {
+    "42883": "the server lacks a function of PostgreSQL 11; for Amazon Redshift make a connection of the type redshift",
     "3F000": "the schema does not exist; create it first",
     "42501": "the connection's user needs USAGE on the schema and SELECT, INSERT, UPDATE, DELETE on its tables; "
     "to create tables, CREATE on the schema; to extend them, to own them",
