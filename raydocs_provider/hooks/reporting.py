@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,16 @@ class Reporter:
             template_name=self.template_name,
             retry=self.retry,
         )
+
+
+@contextmanager
+def log_phase(log: Any, name: str) -> Iterator[None]:
+    """Put what is logged meanwhile into a group, which Airflow's UI folds; what fails the task is logged outside."""
+    log.info("::group::%s", name)
+    try:
+        yield
+    finally:
+        log.info("::endgroup::")
 
 
 def push_progress(context: Context, record: Mapping[str, Any]) -> None:

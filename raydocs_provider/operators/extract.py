@@ -135,7 +135,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         from raydocs_provider.extraction.waiting import Pace
         from raydocs_provider.hooks.raydocs import RaydocsHook
         from raydocs_provider.hooks.raydocs_async import RaydocsAsyncHook
-        from raydocs_provider.hooks.reporting import Reporter, push_progress
+        from raydocs_provider.hooks.reporting import Reporter, log_phase, push_progress
         from raydocs_provider.hooks.storage import open_spool
         from raydocs_provider.hooks.watching import Watcher, run_watch, start_waiting
 
@@ -143,8 +143,10 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         reporter = Reporter(EXTRACT, retry=self._retry_terms())
         with RaydocsHook(self.raydocs_conn_id) as hook:
             reporter.usage = hook.usage
-            manifest = self._submit(context, hook, spool, reporter)
+            with log_phase(self.log, "Find, upload and submit"):
+                manifest = self._submit(context, hook, spool, reporter)
             settings = hook.settings
+        self.log.info("Submission: %s.", manifest.summarize())
 
         async def tell(known: Manifest) -> None:
             push_progress(context, reporter.describe(known))
@@ -157,7 +159,8 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         due_by = until if self.deferrable else math.inf
         try:
             async_hook = RaydocsAsyncHook(self.raydocs_conn_id, settings, reporter.usage)
-            finished = run_watch(watcher, async_hook, due_by=due_by, stop_at=until)
+            with log_phase(self.log, "Wait"):
+                finished = run_watch(watcher, async_hook, due_by=due_by, stop_at=until)
         except RaydocsError:
             push_progress(context, reporter.describe(watcher.manifest))
             push_manifest(context, dump_manifest(watcher.manifest, spool))

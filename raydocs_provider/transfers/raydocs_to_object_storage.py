@@ -88,6 +88,7 @@ class RaydocsToObjectStorageOperator(BaseOperator):
         """
         from raydocs_provider.api.schema import parse_schema
         from raydocs_provider.hooks.lake_storage import LakeStorage
+        from raydocs_provider.hooks.reporting import log_phase
         from raydocs_provider.hooks.results import open_results
         from raydocs_provider.landing.lake import name_files, name_partition
 
@@ -101,9 +102,10 @@ class RaydocsToObjectStorageOperator(BaseOperator):
         ):
             load = results.describe_load(context)
             writer = target.writer(parse_schema(results.template.schema_json))
-            written = writer.write(results.documents(), load, Path(folder))
             partition = name_partition(run.logical_date, run.run_after)
-            files = storage.replace(written, partition, name_files(load))
+            with log_phase(self.log, "Read the results and write the files"):
+                written = writer.write(results.documents(), load, Path(folder))
+                files = storage.replace(written, partition, name_files(load))
         return self._conclude(context, written, files, results.usage)
 
     def _target(self) -> LakeTarget:

@@ -103,6 +103,7 @@ class RaydocsToSqlOperator(BaseOperator):
         """
         from raydocs_provider.api.schema import parse_schema
         from raydocs_provider.hooks.lineage import Load, report_assets
+        from raydocs_provider.hooks.reporting import log_phase
         from raydocs_provider.hooks.results import open_results
         from raydocs_provider.landing.verdicts import parse_verdicts
         from raydocs_provider.landing.warehouses import warehouse_for
@@ -116,7 +117,8 @@ class RaydocsToSqlOperator(BaseOperator):
             schema = parse_schema(results.template.schema_json)
             lander = target.lander(warehouse, schema)
             self._load = Load(manifest, list(results.records(verdicts)), schema, warehouse.hook, lander.plan)
-            summary = lander.land(results.documents(verdicts), load)
+            with log_phase(self.log, "Read the results and write the rows"):
+                summary = lander.land(results.documents(verdicts), load)
         self._load = replace(self._load, summary=summary)
         report_assets(self._load)
         return self._conclude(context, summary, results.usage)

@@ -165,7 +165,8 @@ class AirflowClient:
         return [
             LogLine(entry.get("logger") or "", entry["level"], str(entry["event"]), _error_of(entry))
             for entry in entries
-            if entry.get("level")  # the others open and close groups or name the file
+            # The others open and close groups or name the file.
+            if entry.get("level") and not str(entry["event"]).startswith(("::group::", "::endgroup::"))
         ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,11 @@ import pytest
 
 from raydocs_provider.api.models import Template
 from raydocs_provider.emulator import Emulator
-from raydocs_provider.exceptions import RaydocsAmbiguousSubmitError, RaydocsExtractionError
+from raydocs_provider.exceptions import (
+    RaydocsAmbiguousSubmitError,
+    RaydocsAuthenticationError,
+    RaydocsExtractionError,
+)
 from raydocs_provider.extraction.progress import PROGRESS_KEY
 from raydocs_provider.hooks import reporting, watching
 from raydocs_provider.hooks.raydocs import RaydocsHook
@@ -258,3 +263,44 @@ def test_all_that_is_measured(
     assert len(metrics.timers["raydocs.extraction"]) == 4
     assert len(metrics.timers["raydocs.budget_wait"]) == sum(last["requests"].values())
     assert all(lag >= 0 for lag in metrics.timers["raydocs.poll_lag"])
+
+
+def phases(capsys: pytest.CaptureFixture[str]) -> tuple[list[str], list[str]]:
+    """The groups of a log, which do not hold each other, and the lines outside of them."""
+    groups, outside, inside = [], [], False
+    for line in re.findall(r"^\S+ \[\w+ *\] (.*?) *\[airflow\.task\.operators", capsys.readouterr().out, re.MULTILINE):
+        if line.startswith("::group::"):
+            assert not inside
+            inside = True
+            groups.append(line.removeprefix("::group::"))
+        elif line == "::endgroup::":
+            assert inside
+            inside = False
+        elif not inside:
+            outside.append(line)
+    assert not inside
+    return groups, outside
+
+
+def test_the_log_folds_what_is_no_outcome(
+    template: Template, ti: Journal, connect: Connect, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = extract(template, uris([*GOOD[:2], CORRUPT]), on_partial_failure="warn").execute(ti.context)
+    groups, outside = phases(capsys)
+    assert groups == ["Find, upload and submit", "Wait"]
+    assert "Submission: 3 submitted." in outside
+    assert "Extraction: 2 extracted, 1 failed." in outside
+    conn_id = connect("warehouse", conn_type="sqlite", host=str(tmp_path / "warehouse.db"))
+    RaydocsToSqlOperator(task_id="load", extraction=manifest, conn_id=conn_id, table="invoices").execute(ti.context)
+    groups, outside = phases(capsys)
+    assert groups == ["Read the results and write the rows"]
+    assert "invoices: 2 row(s)." in outside
+
+
+def test_a_phase_that_fails_is_closed(
+    emulator: Emulator, template: Template, ti: Journal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    emulator.add_fault("answer", status=401, count=0)
+    with pytest.raises(RaydocsAuthenticationError):
+        extract(template, uris(GOOD[:2])).execute(ti.context)
+    assert phases(capsys)[0] == ["Find, upload and submit"]
