@@ -1,4 +1,4 @@
-import { Box, Heading, Table, Text } from "@chakra-ui/react";
+import { Box, Heading, Table } from "@chakra-ui/react";
 
 import type { FailureGroup } from "../api";
 import { formatNumber } from "../formatting";
@@ -30,10 +30,13 @@ export function Failures({ groups }: { groups: FailureGroup[] }) {
             {groups.map(({ stage, code, count, tasks, example }) => (
               <Table.Row data-testid="raydocs-failure" key={`${stage}/${code}`}>
                 <Table.Cell>{stage}</Table.Cell>
-                <Table.Cell>
-                  <Text fontFamily="mono" textStyle="xs">
+                <Table.Cell fontFamily="mono" textStyle="xs">
+                  <RouteLink
+                    label={`Documents that failed with ${code} in ${example.dag_id}, task ${example.task_id}`}
+                    to={documentsRoute(example, { state: "failed", search: `${stage} ${code}` })}
+                  >
                     {code}
-                  </Text>
+                  </RouteLink>
                 </Table.Cell>
                 <Table.Cell fontVariantNumeric="tabular-nums" textAlign="end">
                   {formatNumber(count)}
@@ -42,13 +45,8 @@ export function Failures({ groups }: { groups: FailureGroup[] }) {
                   {formatNumber(tasks)}
                 </Table.Cell>
                 <Table.Cell>
-                  <RouteLink
-                    label={`Documents that failed with ${code} in ${example.dag_id}, task ${example.task_id}`}
-                    to={documentsRoute(example, { state: "failed", search: `${stage} ${code}` })}
-                  >
-                    {example.dag_id} / {example.task_id}
-                    {example.map_index >= 0 ? ` [${example.map_index}]` : ""}
-                  </RouteLink>
+                  {example.dag_id} / {example.task_id}
+                  {example.map_index >= 0 ? ` [${example.map_index}]` : ""}
                 </Table.Cell>
               </Table.Row>
             ))}

@@ -18,7 +18,7 @@ import { Timeline } from "./Timeline";
 
 /** All tasks of Raydocs in a period: what they add up to, what failed and why, and the way to each. */
 export function RaydocsPage() {
-  useSettledRoute();
+  const ready = useSettledRoute();
   const [params, setParams] = useSearchParams();
   const view = readPageView(params);
   const show = (changes: Partial<PageView>) =>
@@ -28,7 +28,7 @@ export function RaydocsPage() {
   const { data, dataUpdatedAt, error, isFetching, isPlaceholderData, refetch } = useQuery({
     queryKey: ["overview", view],
     queryFn: ({ signal }) => fetchOverview(overviewQuery(view, new Date()), signal),
-    enabled: !incomplete,
+    enabled: ready && !incomplete,
     placeholderData: keepPreviousData,
     refetchInterval: ({ state }) => ((state.data?.summary.active ?? 0) > 0 ? ACTIVE_INTERVAL : IDLE_INTERVAL),
   });

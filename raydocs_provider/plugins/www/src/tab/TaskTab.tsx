@@ -20,7 +20,7 @@ import { RetryOutlook } from "./RetryOutlook";
 
 /** One task instance: what became of each of its documents, and what a retry would do. */
 export function TaskTab(task: TaskKey) {
-  useSettledRoute();
+  const ready = useSettledRoute();
   const [params, setParams] = useSearchParams();
   const view = readTabView(params);
   const show = (changes: Partial<TabView>) =>
@@ -33,6 +33,7 @@ export function TaskTab(task: TaskKey) {
   const { data, error, isFetching, isPlaceholderData, refetch } = useQuery({
     queryKey: ["task", key, view],
     queryFn: ({ signal }) => fetchTask(key, documentsQuery(view), signal),
+    enabled: ready,
     // What is shown of one task never stands in for another one.
     placeholderData: (previous, query) =>
       JSON.stringify(query?.queryKey[1]) === JSON.stringify(key) ? keepPreviousData(previous) : undefined,
