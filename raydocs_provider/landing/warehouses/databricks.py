@@ -76,7 +76,7 @@ class DatabricksWarehouse(Warehouse):
     - Values are bound as one parameter for many rows: there can be at most 256 parameters. Where the extra of the
       connection has a folder of a volume as ``raydocs_volume``, they are in a file there, and in no query history.
     - All cells are text, to which INSERT gives the types of the columns.
-    - JSON is STRING. VARIANT turns long numbers into doubles.
+    - JSON is STRING, in which numbers stay as they are written.
     - A session is in UTC: times without a zone are.
 
     :param hook: a ``DatabricksHook``, which is what a connection gives, or a ``DatabricksSqlHook``.
@@ -117,7 +117,7 @@ class DatabricksWarehouse(Warehouse):
         """
         A hook for SQL, which knows where the tables are, with a connection of its own.
 
-        :raises RaydocsInputError: there can be none.
+        :raises RaydocsInputError: there can be none, or the extra of the connection is not right.
         """
         extra = self._hook.databricks_conn.extra_dejson
         where = f"The connection {self._hook.databricks_conn_id!r} of Databricks"
@@ -126,6 +126,7 @@ class DatabricksWarehouse(Warehouse):
                 f"{where} does not say where SQL runs: set http_path, or sql_endpoint_name (the name of a SQL "
                 "warehouse), in its extra."
             )
+        self._find_folder()
         engine: Any = type(self._hook)
         if not any(base.__name__ == "DatabricksSqlHook" for base in engine.__mro__):
             try:
@@ -152,7 +153,7 @@ class DatabricksWarehouse(Warehouse):
         with closing(self.connect()) as connection:
             session = self.begin(connection)
             try:
-                self.lock(session, target)
+                self._await_turn(session, target)
                 yield session
             finally:
                 self._give_back(session)
@@ -238,12 +239,10 @@ class DatabricksWarehouse(Warehouse):
         """
         Insert from a file in the volume with one statement, or else bind the rows in portions.
 
-        :raises RaydocsInputError: the extra of the connection names no volume where it should.
         :raises RaydocsLandingError: other than all rows were inserted.
         """
-        volume = self._hook.databricks_conn.extra_dejson.get(VOLUME)
-        if volume:
-            self._copy_by_volume(cursor, table, columns, file, _folder(volume))
+        if folder := self._find_folder():
+            self._copy_by_volume(cursor, table, columns, file, folder)
             return
         rows = "SELECT EXPLODE(FROM_JSON(?, 'ARRAY<ARRAY<STRING>>', MAP('mode', 'FAILFAST'))) AS r"
         statement = self._insert(cursor, table, columns, rows)
@@ -273,6 +272,31 @@ class DatabricksWarehouse(Warehouse):
         code = _code(error)
         advice = _AGAIN if code.startswith(_CONFLICT) else _HINTS.get(code)
         return f"{code} ({advice})" if advice else code
+
+    def _await_turn(self, session: _Session, target: Table) -> None:
+        try:
+            self.lock(session, target)
+            return
+        except Exception as error:
+            explanation = self.explain(error)
+            if explanation is None:
+                raise
+        raise RaydocsLandingError(
+            f"The warehouse refused to keep other loads out of {target}: {explanation}. Nothing was written."
+        )
+
+    def _find_folder(self) -> str | None:
+        """Where files go, if the connection says so."""
+        volume = self._hook.databricks_conn.extra_dejson.get(VOLUME)
+        if not volume:
+            return None
+        folder = str(volume).rstrip("/")
+        if not re.fullmatch(r"/Volumes(/[^/]+){3,}", folder):
+            raise RaydocsInputError(
+                f"{VOLUME} in the extra of the connection {self._hook.databricks_conn_id!r} is {volume!r}; it has to "
+                "be a folder of a volume, as /Volumes/catalog/schema/volume."
+            )
+        return folder
 
     def _insert(self, cursor: Any, table: Table, columns: Sequence[Column], rows: str) -> str:
         """The statement that inserts the rows that a query gives as ``r``, an array of texts."""
@@ -428,16 +452,6 @@ def _read_portions(file: Path) -> Iterator[list[str]]:
             size += len(line)
     if portion:
         yield portion
-
-
-def _folder(volume: str) -> str:
-    folder = volume.rstrip("/")
-    if not re.fullmatch(r"/Volumes(/[^/]+){3,}", folder):
-        raise RaydocsInputError(
-            f"{VOLUME} in the extra of the connection is {volume!r}; it has to be a folder of a volume, as "
-            "/Volumes/catalog/schema/volume."
-        )
-    return folder
 
 
 def _quote(name: str) -> str:
