@@ -66,6 +66,7 @@ class GenericWarehouse(Warehouse):
     separator: ClassVar = ", "
     locks_first: ClassVar = False
     portion: ClassVar = 500
+    remains: ClassVar = "Nothing of this load was committed, as far as the database has transactions."
 
     def __init__(self, hook: Any) -> None:
         super().__init__(hook)

@@ -12,7 +12,7 @@ import json
 import logging
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.contract import BOOLEANS, DATES, EVERYTHING, NUMBERS, TIMES, integers_of
-from raydocs_provider.landing.tables import Column, Kind, Table, plan_documents
+from raydocs_provider.landing.tables import KEY, Column, Kind, Table, plan_documents
 from raydocs_provider.landing.values import Cell, text_of_cell
 from raydocs_provider.landing.warehouses.base import Warehouse
 from raydocs_provider.landing.warehouses.encoding import encode_json
@@ -194,6 +194,13 @@ class RedshiftWarehouse(Warehouse):
         said = next(iter(error.args), None)
         state = str(said.get("C", "")) if isinstance(said, dict) else ""
         return f"{state} ({_HINTS[state]})" if state in _HINTS else state
+
+    def _definitions(self, columns: Iterable[Column]) -> str:
+        """The key is short: Redshift takes memory for what a column could hold."""
+        return ", ".join(
+            f"{self.quote(column.name)} {'character varying(64)' if column is KEY else self.types[column.kind]}"
+            for column in columns
+        )
 
     def _text(self, cell: Cell) -> str | None:
         text = text_of_cell(cell)
