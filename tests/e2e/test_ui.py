@@ -241,6 +241,15 @@ def test_the_links_of_a_task_lead_to_the_tab(open_page: Open, finished_run: Fini
     page.get_by_test_id("raydocs-headline").wait_for()
 
 
+def test_the_log_of_a_task_is_folded_by_phase(open_page: Open, finished_run: FinishedRun) -> None:
+    page = open_page(f"/dags/{DAG_ID}/runs/{finished_run.run_id}/tasks/extract")
+    page.get_by_text("Find, upload and submit").wait_for()
+    page.get_by_text("Submission: 18 submitted.").wait_for()
+    assert page.get_by_text("Found 18 document(s)").count() == 0
+    page.get_by_text("Find, upload and submit").click()
+    page.get_by_text("Found 18 document(s)").wait_for()
+
+
 def test_the_tab_of_another_task_says_that_it_is_none_of_raydocs(open_page: Open, finished_run: FinishedRun) -> None:
     page = open_page(tab_of(finished_run.run_id, "template"))
     page.get_by_test_id("raydocs-other-task").wait_for()
