@@ -16,7 +16,7 @@ from raydocs_provider.extraction.progress import Usage
 from raydocs_provider.extraction.spool import Spool, load_manifest
 from raydocs_provider.hooks.raydocs import RaydocsHook
 from raydocs_provider.hooks.storage import open_spool
-from raydocs_provider.landing.rows import LandingDocument, LoadContext, Verdict
+from raydocs_provider.landing.documents import LandingDocument, LoadContext, Verdict
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

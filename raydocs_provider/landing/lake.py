@@ -21,12 +21,13 @@ from raydocs_provider.api.schema import ExtractionSchema
 from raydocs_provider.arguments import FILE_FORMATS, NDJSON, PARQUET, require_choices, require_text
 from raydocs_provider.exceptions import RaydocsInputError
 from raydocs_provider.landing.column_types import check_column_types
+from raydocs_provider.landing.documents import LandingDocument, LoadContext
 from raydocs_provider.landing.lake_formats import SEPARATOR, WRITERS, encode_cells, line_of, require_arrow
 from raydocs_provider.landing.names import assign_names
 from raydocs_provider.landing.replacing import Given, last_of_each
 from raydocs_provider.landing.review import Reviewer, parse_review
 from raydocs_provider.landing.row_files import RowFiles
-from raydocs_provider.landing.rows import DocumentRows, LandingDocument, LoadContext, RowReader
+from raydocs_provider.landing.rows import DocumentRows, RowReader
 from raydocs_provider.landing.tables import Column, LandingPlan, Table
 from raydocs_provider.landing.target import plan_target
 

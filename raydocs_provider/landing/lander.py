@@ -24,10 +24,11 @@ from typing import Any
 from raydocs_provider.arguments import EVOLVE, FREEZE
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.contract import Agreement, Existing, agree
+from raydocs_provider.landing.documents import LandingDocument, LoadContext
 from raydocs_provider.landing.replacing import EXTRACTED, Given, Held, decide, last_of_each
 from raydocs_provider.landing.review import REVIEW, Reviewer
 from raydocs_provider.landing.row_files import RowFiles
-from raydocs_provider.landing.rows import DocumentRows, LandingDocument, LoadContext, RowReader
+from raydocs_provider.landing.rows import DocumentRows, RowReader
 from raydocs_provider.landing.tables import EXTRACTED_AT, REVIEW_STATUS, LandingPlan, Table
 from raydocs_provider.landing.values import moment_of
 from raydocs_provider.landing.warehouses.base import Warehouse, copied_columns

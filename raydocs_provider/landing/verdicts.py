@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 from raydocs_provider.exceptions import RaydocsInputError
-from raydocs_provider.landing.rows import Verdict
+from raydocs_provider.landing.documents import Verdict
 
 _KEYS = {"session_id", "corrections", "reviewed_by", "reviewed_at"}
 

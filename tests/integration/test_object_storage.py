@@ -24,8 +24,8 @@ from raydocs_provider.api.models import Template
 from raydocs_provider.exceptions import RaydocsExtractionError, RaydocsInputError, RaydocsLandingError
 from raydocs_provider.hooks import lake_storage
 from raydocs_provider.hooks.raydocs import RaydocsHook
+from raydocs_provider.landing.documents import LoadContext
 from raydocs_provider.landing.lake import name_files, name_partition
-from raydocs_provider.landing.rows import LoadContext
 from raydocs_provider.operators.raydocs import RaydocsExtractOperator
 from raydocs_provider.transfers.raydocs_to_object_storage import RaydocsToObjectStorageOperator
 from tests.integration.conftest import CORRUPT, GOOD, HERE, ROOT, DagRun, Task, all_logs, requests_to, uris

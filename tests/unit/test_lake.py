@@ -21,6 +21,7 @@ from raydocs_provider.api.models import Result
 from raydocs_provider.api.schema import parse_schema
 from raydocs_provider.exceptions import RaydocsInputError
 from raydocs_provider.landing import lake_formats
+from raydocs_provider.landing.documents import LandingDocument, LoadContext
 from raydocs_provider.landing.lake import (
     LakeLoad,
     LakeTarget,
@@ -30,7 +31,6 @@ from raydocs_provider.landing.lake import (
     name_partition,
 )
 from raydocs_provider.landing.lake_formats import encode_cells, line_of, write_ndjson, write_parquet
-from raydocs_provider.landing.rows import LandingDocument, LoadContext
 from raydocs_provider.landing.tables import AUDIT, Column, Kind, Table, plan_tables
 
 STRING = {"type": "string"}

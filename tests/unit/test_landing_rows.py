@@ -11,7 +11,8 @@ import pytest
 
 from raydocs_provider.api.models import Result
 from raydocs_provider.api.schema import parse_schema
-from raydocs_provider.landing.rows import LandingDocument, LoadContext, RowReader, Verdict, document_key
+from raydocs_provider.landing.documents import LandingDocument, LoadContext, Verdict, document_key
+from raydocs_provider.landing.rows import RowReader
 from raydocs_provider.landing.tables import AUDIT, LandingPlan, plan_tables
 
 STRING = {"type": "string"}

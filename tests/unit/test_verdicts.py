@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from raydocs_provider.api.models import Result
 from raydocs_provider.api.schema import parse_schema
 from raydocs_provider.exceptions import RaydocsInputError
+from raydocs_provider.landing.documents import LandingDocument, LoadContext, Verdict
 from raydocs_provider.landing.review import MAX_FIELDS, parse_review
-from raydocs_provider.landing.rows import DocumentRows, LandingDocument, LoadContext, RowReader, Verdict
+from raydocs_provider.landing.rows import DocumentRows, RowReader
 from raydocs_provider.landing.tables import LandingPlan, plan_tables
 from raydocs_provider.landing.verdicts import parse_verdicts
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from raydocs_provider.api.models import Result
 from raydocs_provider.api.schema import parse_schema
-from raydocs_provider.landing.rows import LandingDocument, LoadContext, document_key
+from raydocs_provider.landing.documents import LandingDocument, LoadContext, document_key
 from raydocs_provider.landing.tables import LandingPlan, plan_tables
 
 TEMPLATE_ID = "0c7b3f0e-template"

@@ -16,8 +16,8 @@ from time import sleep
 import pytest
 
 from raydocs_provider.exceptions import RaydocsLandingError
+from raydocs_provider.landing.documents import LandingDocument
 from raydocs_provider.landing.landed import find_landed
-from raydocs_provider.landing.rows import LandingDocument
 from raydocs_provider.landing.tables import LandingPlan
 from raydocs_provider.landing.warehouses import duckdb as duckdb_warehouse
 from raydocs_provider.landing.warehouses import waiting, warehouse_for

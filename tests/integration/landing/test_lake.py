@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, example, given, settings
 from pyarrow import parquet
 
 from raydocs_provider.api.schema import parse_schema
+from raydocs_provider.landing.documents import LandingDocument
 from raydocs_provider.landing.lake import LakeWriter, columns_in_files
-from raydocs_provider.landing.rows import LandingDocument
 from raydocs_provider.landing.tables import Column, Kind, LandingPlan, Table, plan_tables
 from tests.integration.landing.conftest import Database
 from tests.integration.landing.invoices import DATA, GROUPS, LOAD, NEW_AUDIT, STRING, failure, invoice, plan_of

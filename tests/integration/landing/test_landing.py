@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
+from raydocs_provider.landing.documents import LandingDocument
 from raydocs_provider.landing.lander import Lander
-from raydocs_provider.landing.rows import LandingDocument
 from raydocs_provider.landing.tables import AUDIT, Column, LandingPlan, Table
 from raydocs_provider.landing.warehouses import warehouse_for
 from tests.integration.landing.conftest import ENGINES, Database, quoted

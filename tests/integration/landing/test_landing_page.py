@@ -16,8 +16,8 @@ import pytest
 
 from raydocs_provider.api.schema import parse_schema
 from raydocs_provider.landing.column_types import parse_column_types
+from raydocs_provider.landing.documents import LandingDocument
 from raydocs_provider.landing.lander import Lander
-from raydocs_provider.landing.rows import LandingDocument
 from raydocs_provider.landing.tables import AUDIT, LandingPlan, Table, plan_tables
 from raydocs_provider.landing.values import text_of
 from raydocs_provider.landing.warehouses import warehouse_for

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from raydocs_provider.landing.documents import LandingDocument, Verdict
 from raydocs_provider.landing.lander import Lander
-from raydocs_provider.landing.rows import LandingDocument, Verdict
 from raydocs_provider.landing.tables import LandingPlan
 from raydocs_provider.landing.warehouses import warehouse_for
 from tests.integration.landing.conftest import ENGINES, Database

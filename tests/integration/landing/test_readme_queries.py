@@ -17,7 +17,7 @@ import pytest
 
 from raydocs_provider.api.models import Result
 from raydocs_provider.api.schema import parse_schema
-from raydocs_provider.landing.rows import LandingDocument
+from raydocs_provider.landing.documents import LandingDocument
 from raydocs_provider.landing.tables import plan_tables
 from tests.integration.landing.conftest import ENGINES, Database
 from tests.integration.landing.invoices import LOAD

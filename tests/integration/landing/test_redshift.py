@@ -29,9 +29,9 @@ from redshift_connector.error import ProgrammingError
 from sqlglot import exp
 
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
+from raydocs_provider.landing.documents import LandingDocument
 from raydocs_provider.landing.landed import find_landed
 from raydocs_provider.landing.lander import Lander
-from raydocs_provider.landing.rows import LandingDocument
 from raydocs_provider.landing.warehouses import redshift, warehouse_for
 from raydocs_provider.landing.warehouses.redshift import RedshiftWarehouse
 from tests.integration.landing.invoices import (

@@ -12,8 +12,8 @@ import pytest
 
 from raydocs_provider.api.schema import parse_schema
 from raydocs_provider.exceptions import RaydocsInputError
+from raydocs_provider.landing.documents import LandingDocument, Verdict
 from raydocs_provider.landing.lander import Lander, LandingSummary
-from raydocs_provider.landing.rows import LandingDocument, Verdict
 from raydocs_provider.landing.tables import LandingPlan
 from raydocs_provider.landing.target import plan_target
 from raydocs_provider.landing.warehouses import warehouse_for

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from raydocs_provider.api.schema import parse_schema
+from raydocs_provider.landing.documents import Verdict
 from raydocs_provider.landing.lander import Lander
 from raydocs_provider.landing.review import MAX_CODES, MAX_FIELDS
-from raydocs_provider.landing.rows import Verdict
 from raydocs_provider.landing.target import plan_target
 from raydocs_provider.landing.verdicts import parse_verdicts
 from raydocs_provider.landing.warehouses import warehouse_for

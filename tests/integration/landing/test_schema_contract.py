@@ -11,8 +11,8 @@ import pytest
 from raydocs_provider.api.schema import parse_schema
 from raydocs_provider.arguments import DISCARD, EVOLVE, FREEZE, SCHEMA_MODES
 from raydocs_provider.exceptions import RaydocsLandingError
+from raydocs_provider.landing.documents import LandingDocument
 from raydocs_provider.landing.review import parse_review
-from raydocs_provider.landing.rows import LandingDocument
 from raydocs_provider.landing.tables import LandingPlan
 from tests.integration.landing.conftest import ENGINES, Database, quoted
 from tests.integration.landing.invoices import DATA, GROUPS, LOAD, NUMBER, STRING, invoice, plan_of

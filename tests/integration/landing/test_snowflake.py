@@ -26,10 +26,10 @@ from raydocs_provider.api.schema import parse_schema
 from raydocs_provider.exceptions import RaydocsLandingError
 from raydocs_provider.landing.column_types import parse_column_types
 from raydocs_provider.landing.contract import FREEZE
+from raydocs_provider.landing.documents import LandingDocument
 from raydocs_provider.landing.landed import find_landed
 from raydocs_provider.landing.lander import Lander
 from raydocs_provider.landing.review import parse_review
-from raydocs_provider.landing.rows import LandingDocument
 from raydocs_provider.landing.tables import LandingPlan, Table, plan_tables
 from raydocs_provider.landing.values import storable
 from raydocs_provider.landing.warehouses import warehouse_for
