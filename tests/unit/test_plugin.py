@@ -58,18 +58,6 @@ def test_the_bundle_is_below_the_base_url(monkeypatch, base_url, path):
     assert _base_path() == path
 
 
-def test_an_airflow_that_knows_no_pages_takes_the_plugin_all_the_same(monkeypatch):
-    """Airflow 3.0 reads the attributes that it knows, and no ChakraUI is asked for before somebody opens the page."""
-    from airflow.plugins_manager import AirflowPlugin
-
-    class Older(AirflowPlugin):
-        name = RaydocsPlugin.name
-        fastapi_apps = RaydocsPlugin.fastapi_apps
-
-    Older.validate()
-    RaydocsPlugin.validate()
-
-
 async def test_the_application_is_imported_by_the_first_request():
     lazy = LazyApp("tests.unit.test_plugin:_echo")
     assert lazy._app is None
