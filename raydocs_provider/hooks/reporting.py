@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import XCom
 from asgiref.sync import sync_to_async
+from opentelemetry import trace
 
 from raydocs_provider.extraction.manifest import Manifest
 from raydocs_provider.extraction.progress import EXTRACT, PROGRESS_KEY, Usage, describe_extraction, describe_landing
@@ -19,6 +20,7 @@ from raydocs_provider.hooks.metrics import count_rows
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
+    from opentelemetry.trace import Span
 
 log = logging.getLogger(__name__)
 
@@ -63,11 +65,18 @@ class Reporter:
 
 
 @contextmanager
-def log_phase(log: Any, name: str) -> Iterator[None]:
-    """Put what is logged meanwhile into a group, which Airflow's UI folds; what fails the task is logged outside."""
+def log_phase(log: Any, name: str) -> Iterator[Span]:
+    """
+    Put what is logged meanwhile into a group, which Airflow's UI folds; what fails the task is logged outside.
+
+    The phase is a span as well, inside of the task's, where ``[traces] otel_on`` is set. It takes numbers alone.
+    """
     log.info("::group::%s", name)
     try:
-        yield
+        with trace.get_tracer("raydocs_provider").start_as_current_span(
+            f"raydocs: {name.lower()}", record_exception=False
+        ) as span:
+            yield span
     finally:
         log.info("::endgroup::")
 
@@ -82,6 +91,11 @@ def push_progress(context: Context, record: Mapping[str, Any]) -> None:
         context["ti"].xcom_push(key=PROGRESS_KEY, value=dict(record))
     except Exception as problem:
         _complain(problem)
+
+
+def announce_landing(context: Context, kind: str, extraction: Mapping[str, Any]) -> None:
+    """Keep a first record of a load, so that one that fails is on the Raydocs page too."""
+    push_progress(context, describe_landing(kind, {}, extraction, Usage(), time.time()))
 
 
 def report_landing(

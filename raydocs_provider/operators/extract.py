@@ -143,8 +143,10 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         reporter = Reporter(EXTRACT, retry=self._retry_terms())
         with RaydocsHook(self.raydocs_conn_id) as hook:
             reporter.usage = hook.usage
-            with log_phase(self.log, "Find, upload and submit"):
+            with log_phase(self.log, "Find, upload and submit") as span:
                 manifest = self._submit(context, hook, spool, reporter)
+                span.set_attribute("raydocs.documents", len(manifest.documents))
+                span.set_attribute("raydocs.sessions", self._submitted)
             settings = hook.settings
         self.log.info("Submission: %s.", manifest.summarize())
 

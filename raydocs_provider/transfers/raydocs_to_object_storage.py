@@ -87,8 +87,9 @@ class RaydocsToObjectStorageOperator(BaseOperator):
         :raises RaydocsLandingError: when the storage refused; the next try replaces what was written.
         """
         from raydocs_provider.api.schema import parse_schema
+        from raydocs_provider.extraction.progress import STORE
         from raydocs_provider.hooks.lake_storage import LakeStorage
-        from raydocs_provider.hooks.reporting import log_phase
+        from raydocs_provider.hooks.reporting import announce_landing, log_phase
         from raydocs_provider.hooks.results import open_results
         from raydocs_provider.landing.lake import name_files, name_partition
 
@@ -103,6 +104,7 @@ class RaydocsToObjectStorageOperator(BaseOperator):
             load = results.describe_load(context)
             writer = target.writer(parse_schema(results.template.schema_json))
             partition = name_partition(run.logical_date, run.run_after)
+            announce_landing(context, STORE, self.extraction)
             with log_phase(self.log, "Read the results and write the files"):
                 written = writer.write(results.documents(), load, Path(folder))
                 files = storage.replace(written, partition, name_files(load))

@@ -102,8 +102,9 @@ class RaydocsToSqlOperator(BaseOperator):
             for; nothing of this load is in it then.
         """
         from raydocs_provider.api.schema import parse_schema
+        from raydocs_provider.extraction.progress import LOAD
         from raydocs_provider.hooks.lineage import Load, report_assets
-        from raydocs_provider.hooks.reporting import log_phase
+        from raydocs_provider.hooks.reporting import announce_landing, log_phase
         from raydocs_provider.hooks.results import open_results
         from raydocs_provider.landing.verdicts import parse_verdicts
         from raydocs_provider.landing.warehouses import warehouse_for
@@ -112,13 +113,15 @@ class RaydocsToSqlOperator(BaseOperator):
         with open_results(self.extraction, self.raydocs_conn_id) as results:
             warehouse = warehouse_for(BaseHook.get_hook(require_text(self.conn_id, "conn_id")))
             manifest = results.manifest
+            announce_landing(context, LOAD, self.extraction)
             verdicts = None if self.verdicts is None else parse_verdicts(self.verdicts, results.sessions())
             load = results.describe_load(context)
             schema = parse_schema(results.template.schema_json)
             lander = target.lander(warehouse, schema)
             self._load = Load(manifest, list(results.records(verdicts)), schema, warehouse.hook, lander.plan)
-            with log_phase(self.log, "Read the results and write the rows"):
+            with log_phase(self.log, "Read the results and write the rows") as span:
                 summary = lander.land(results.documents(verdicts), load)
+                span.set_attribute("raydocs.rows", sum(summary.rows.values()))
         self._load = replace(self._load, summary=summary)
         report_assets(self._load)
         return self._conclude(context, summary, results.usage)

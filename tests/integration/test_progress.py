@@ -18,6 +18,7 @@ from raydocs_provider.exceptions import (
     RaydocsAmbiguousSubmitError,
     RaydocsAuthenticationError,
     RaydocsExtractionError,
+    RaydocsLandingError,
 )
 from raydocs_provider.extraction.progress import PROGRESS_KEY
 from raydocs_provider.hooks import reporting, watching
@@ -304,3 +305,41 @@ def test_a_phase_that_fails_is_closed(
     with pytest.raises(RaydocsAuthenticationError):
         extract(template, uris(GOOD[:2])).execute(ti.context)
     assert phases(capsys)[0] == ["Find, upload and submit"]
+
+
+def test_phases_are_spans_with_numbers_and_nothing_else(
+    connection: str, template: Template, ti: Journal, tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(reporting.trace, "get_tracer", provider.get_tracer)
+    connect("warehouse", conn_type="duckdb", host=str(tmp_path / "w.duckdb"))
+
+    manifest = extract(template, GOOD[:2], results_path=(tmp_path / "results").as_uri()).execute(ti.context)
+    loaded = RaydocsToSqlOperator(task_id="load", extraction=manifest, conn_id="warehouse", table="t").execute(
+        ti.context
+    )
+
+    assert [(span.name, dict(span.attributes or {})) for span in exporter.get_finished_spans()] == [
+        ("raydocs: find, upload and submit", {"raydocs.documents": 2, "raydocs.sessions": 2}),
+        ("raydocs: wait", {}),
+        ("raydocs: read the results and write the rows", {"raydocs.rows": sum(loaded["rows"].values())}),
+    ]
+
+
+def test_a_load_that_fails_leaves_a_record_too(
+    connection: str, template: Template, ti: Journal, tmp_path: Path, connect: Connect
+) -> None:
+    connect("warehouse", conn_type="duckdb", host=str(tmp_path / "w.duckdb"))
+    manifest = extract(template, GOOD[:1], results_path=(tmp_path / "results").as_uri()).execute(ti.context)
+    failing = RaydocsToSqlOperator(task_id="load", extraction=manifest, conn_id="warehouse", table="missing.t")
+
+    with pytest.raises(RaydocsLandingError):
+        failing.execute(ti.context)
+
+    assert (ti.records[-1]["kind"], ti.records[-1]["rows"]) == ("load", None)
