@@ -296,6 +296,10 @@ class RaydocsHook(HttpHook):
         """A session with its documents and runs."""
         return self.call(endpoints.get_session(session_id))
 
+    def glance_at_session(self, session_id: str) -> Session:
+        """As :meth:`get_session`, by one request that is neither paced nor repeated: somebody waits at a button."""
+        return self._send(endpoints.get_session(session_id), paced=False)
+
     def list_results(self, session_id: str) -> list[Result]:
         """The runs of a session; rows may be summaries without data."""
         return self.call(endpoints.list_results(session_id))

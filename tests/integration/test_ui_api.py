@@ -676,6 +676,23 @@ def test_what_raydocs_refuses_is_said_without_the_token(log_in: LogIn, emulator:
     assert emulator.token not in answer.text
 
 
+def test_a_limit_that_is_used_up_is_said_at_once_with_when_to_come_back(
+    log_in: LogIn, emulator: Emulator, open_task: UiRun
+) -> None:
+    emulator.add_fault("answer", status=429, headers={"Retry-After": "37"}, count=0)
+    answer = log_in("user").post(f"{task_of(open_task)}/check", json={"session_ids": sessions_of(open_task)})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "37")
+    assert answer.json() == {"detail": "The request limit of Raydocs is used up. Try again in 37 s."}
+    assert len(looks(emulator)) == 1
+
+
+def test_what_was_seen_before_the_limit_is_told(log_in: LogIn, emulator: Emulator, open_task: UiRun) -> None:
+    emulator.add_fault("answer", status=429, path="/extractions/sessions/", nth=2, count=0)
+    answer = log_in("user").post(f"{task_of(open_task)}/check", json={"session_ids": sessions_of(open_task)})
+    assert answer.status_code == 200
+    assert [seen["session_id"] for seen in answer.json()["sessions"]] == sessions_of(open_task)[:1]
+
+
 # The bundle
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from fastapi import Depends, FastAPI, HTTPException, Query
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
-from raydocs_provider.exceptions import RaydocsError
+from raydocs_provider.exceptions import RaydocsError, RaydocsRateLimitError
 from raydocs_provider.plugins.api.documents import TaskDocuments, read_documents
 from raydocs_provider.plugins.api.reading import TaskFacts, read_runs, read_task
 from raydocs_provider.plugins.api.summaries import (
@@ -37,7 +38,7 @@ from raydocs_provider.plugins.api.summaries import (
 DEFAULT_PERIOD = timedelta(days=1)
 LONGEST_PERIOD = timedelta(days=366)
 MAX_CHECKED = 10
-# Looking at sessions waits for the request budget, which the tasks need more than a person who is curious.
+# No look begins after that: a person waits for the answer.
 MAX_CHECK_SECONDS = 10.0
 _BUNDLE = Path(__file__).parents[1] / "www" / "dist" / "main.umd.cjs"
 
@@ -177,7 +178,7 @@ def _look(conn_id: str, session_ids: list[str], clock: Callable[[], float] = tim
             for session_id in session_ids:
                 if clock() > until:
                     break
-                session = hook.get_session(session_id)
+                session = hook.glance_at_session(session_id)
                 outcome, run = judge(session), newest_run(session.results)
                 found.append(
                     {
@@ -188,6 +189,14 @@ def _look(conn_id: str, session_ids: list[str], clock: Callable[[], float] = tim
                         "finished": outcome is not None,
                     }
                 )
+    except RaydocsRateLimitError as busy:
+        if not found:
+            seconds = math.ceil(busy.retry_after or 60)
+            raise HTTPException(
+                429,
+                f"The request limit of Raydocs is used up. Try again in {seconds} s.",
+                headers={"Retry-After": str(seconds)},
+            ) from None
     except RaydocsError as problem:
         if not found:
             raise HTTPException(502, str(problem)) from None
