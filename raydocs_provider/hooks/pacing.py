@@ -65,6 +65,14 @@ class Pacer:
             self._leave(ticket)
         return self._report_wait(started_at)
 
+    def try_now(self, urgency: Urgency) -> float:
+        """Let a request leave if it may at once. Returns 0, or about how many seconds are to be waited, without one."""
+        ticket = self._join(urgency)
+        try:
+            return self._take(ticket) or (self._shared.take() if self._shared else 0.0)
+        finally:
+            self._leave(ticket)
+
     async def wait_async(self, urgency: Urgency) -> float:
         """As `wait`, on the event loop."""
         started_at = time.monotonic()

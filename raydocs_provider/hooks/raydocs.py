@@ -25,8 +25,10 @@ from raydocs_provider.exceptions import (
     RaydocsError,
     RaydocsNotFoundError,
     RaydocsPermissionError,
+    RaydocsRateLimitError,
     RaydocsUnexpectedResponseError,
 )
+from raydocs_provider.extraction.budget import Urgency
 from raydocs_provider.extraction.progress import Usage
 from raydocs_provider.get_provider_info import CONNECTION_FIELDS, CONNECTION_UI_BEHAVIOUR
 from raydocs_provider.hooks.connection import CONNECT_TIMEOUT_SECONDS, ConnectionSettings, read_settings
@@ -297,7 +299,15 @@ class RaydocsHook(HttpHook):
         return self.call(endpoints.get_session(session_id))
 
     def glance_at_session(self, session_id: str) -> Session:
-        """As :meth:`get_session`, by one request that is neither paced nor repeated: somebody waits at a button."""
+        """
+        As :meth:`get_session`, by one request, now or not at all: somebody waits at a button.
+
+        :raises RaydocsRateLimitError: the request budget of this process has no room for it at the moment; nothing was
+            sent. Or Raydocs says so.
+        """
+        # After those of tasks, which have more need of the budget.
+        if seconds := pacer_for(self.settings).try_now(Urgency.UPLOAD):
+            raise RaydocsRateLimitError("The request budget is used up.", retry_after=seconds)
         return self._send(endpoints.get_session(session_id), paced=False)
 
     def list_results(self, session_id: str) -> list[Result]:

@@ -693,6 +693,18 @@ def test_what_was_seen_before_the_limit_is_told(log_in: LogIn, emulator: Emulato
     assert [seen["session_id"] for seen in answer.json()["sessions"]] == sessions_of(open_task)[:1]
 
 
+def test_looking_keeps_to_the_budget_of_the_connection(
+    log_in: LogIn, emulator: Emulator, open_task: UiRun, connect: Callable[..., str]
+) -> None:
+    connect(host=emulator.url, password=emulator.token, extra={"requests_per_minute": 1})
+    asked = {"session_ids": sessions_of(open_task)}
+    first = log_in("user").post(f"{task_of(open_task)}/check", json=asked)
+    second = log_in("user").post(f"{task_of(open_task)}/check", json=asked)
+    assert (first.status_code, len(first.json()["sessions"])) == (200, 1)
+    assert (second.status_code, len(looks(emulator))) == (429, 1)
+    assert int(second.headers["retry-after"]) > 0
+
+
 # The bundle
 
 
