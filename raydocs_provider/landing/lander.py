@@ -156,6 +156,7 @@ class Lander:
             encode=warehouse.encode,
             separator=warehouse.separator,
             line=warehouse.line,
+            part_bytes=warehouse.file_bytes,
         )
 
     def _look(self) -> Agreement:
@@ -320,7 +321,7 @@ class _Load:
                 self._delete(cursor, table, extracted, created)
             self.rows[str(table)] = count = files.count(table, out)
             if count or self._rehearsal:
-                for file in files.parts(table, out, warehouse.file_bytes):
+                for file in files.paths(table, out):
                     warehouse.copy(cursor, table, copied_columns(table), file)
         yield f"count attempts in {ledger}"
         for times in sorted(set(attempts.values()) - {1}):

@@ -20,8 +20,15 @@ def encode(cells: Sequence[object]) -> str:
     return "|".join(map(str, cells))
 
 
-def open_files(directory: str | Path, tables: Sequence[Table] = TABLES) -> RowFiles:
-    return RowFiles(tables, Path(directory), encode=encode, separator="|", line=lambda encoded: f"<{encoded}>\n")
+def open_files(directory: str | Path, part_bytes: int | None = None) -> RowFiles:
+    return RowFiles(
+        TABLES,
+        Path(directory),
+        encode=encode,
+        separator="|",
+        line=lambda encoded: f"<{encoded}>\n",
+        part_bytes=part_bytes,
+    )
 
 
 def document(audit: str, *rows: tuple[Table, str]) -> Any:
@@ -62,31 +69,23 @@ def test_a_file_holds_exactly_the_rows_of_the_documents_that_are_not_left_out(do
 
 
 @given(DOCUMENTS, st.sets(st.integers(0, 7)), st.integers(1, 40))
-def test_parts_are_whole_documents_and_end_when_they_are_large_enough(documents, left_out, size):
+def test_files_are_of_whole_documents_and_end_when_they_are_large_enough(documents, left_out, size):
     without = {number for number in left_out if number < len(documents)}
     with tempfile.TemporaryDirectory() as directory:
-        files = open_files(directory)
+        files = open_files(directory, size)
         files.write(iter(documents))
 
         for table in TABLES:
-            parts = [part.read_bytes() for part in files.parts(table, without, size)]
-
-            expected = [b""]
+            parts: list[list[int]] = [[]]
             for number, each in enumerate(documents):
-                if number not in without:
-                    if len(expected[-1]) >= size and lines([each], table):
-                        expected.append(b"")
-                    expected[-1] += "".join(lines([each], table)).encode()
-            assert [part for part in parts if part] == [part for part in expected if part]
-            assert parts
-
-
-def test_a_table_without_rows_has_one_part(tmp_path):
-    files = open_files(tmp_path)
-    files.write([document("x", (TABLES[0], "1"))])
-
-    assert [part.read_bytes() for part in files.parts(TABLES[1], size=1)] == [b""]
-    assert [part.read_bytes() for part in files.parts(TABLES[0], {0}, size=1)] == [b""]
+                if lines([each], table):
+                    if len("".join(lines([documents[inner] for inner in parts[-1]], table)).encode()) >= size:
+                        parts.append([])
+                    parts[-1].append(number)
+            for out in (set(), without):
+                assert [path.read_text(encoding="utf-8") for path in files.paths(table, out)] == [
+                    "".join(lines([documents[number] for number in part if number not in out], table)) for part in parts
+                ]
 
 
 def test_what_is_left_out_may_be_larger_than_what_is_copied_at_once(tmp_path, monkeypatch):

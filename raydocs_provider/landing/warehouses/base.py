@@ -33,7 +33,7 @@ class Warehouse(ABC):
     separator: ClassVar[str] = "\t"
     #: How many documents one statement is about. Their keys are literals of 64 characters.
     portion: ClassVar[int] = 5_000
-    #: How large a file `copy` is given, but for a larger document; None: the rows of a table are one file.
+    #: A file for `copy` ends with the document with which it is so large; None: the rows of a table are one file.
     file_bytes: ClassVar[int | None] = None
     #: Whether `lock` keeps other loads out from before the target is looked at. Where it does not, a table that was
     #: missing may hold rows of another load by the time that this one writes its own.

@@ -69,7 +69,7 @@ class DuckDBWarehouse(Warehouse):
     modules: ClassVar = ("duckdb", "_duckdb")
     separator: ClassVar = ","
     # A scan keeps all of its file in memory.
-    file_bytes: ClassVar = 8 * 1024 * 1024
+    file_bytes: ClassVar = 4 * 1024 * 1024
 
     def connect(self) -> Any:
         """
