@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from scripts.airflow_stack.stack import AirflowStack
 from tests.e2e.conftest import ROOT, S3_DAG_ID, FinishedRun, dump
@@ -26,6 +27,8 @@ def s3() -> Iterator[tuple[Any, str]]:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # What earlier tests have left: moto keeps its objects for as long as the process lives.
+    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10).raise_for_status()
     endpoint = f"http://{host}:{port}"
     client = boto3.client(
         "s3",

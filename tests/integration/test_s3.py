@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.integration.conftest import CORRUPT, GOOD, Task, requests_to
 
@@ -22,6 +23,8 @@ def s3(connect: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Iterator
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # What earlier tests have left: moto keeps its objects for as long as the process lives.
+    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10).raise_for_status()
     endpoint = f"http://{host}:{port}"
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "hunter2hunter2", "region_name": "us-east-1"}
     connect(

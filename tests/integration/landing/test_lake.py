@@ -42,13 +42,19 @@ def write(plan: LandingPlan, documents: list[LandingDocument], folder: Path) -> 
     return {(file.table, file.format): file.path for file in load.files}
 
 
+def ask(sql: str) -> Rows:
+    """On a connection of its own: the one that the module has is shared by all tests."""
+    with duckdb.connect() as connection:
+        return connection.execute(sql).fetchall()
+
+
 def rows_of(path: Path | None, columns: tuple[Column, ...]) -> Rows:
     """The rows of a file; none where there is no file."""
     if path is None:
         return []
     if path.suffix == ".ndjson":
         names = ", ".join(f"{quoted(column.name)}: '{TYPES[column.kind]}'" for column in columns)
-        found = duckdb.execute(f"SELECT * FROM read_ndjson('{path}', columns = {{{names}}})").fetchall()
+        found = ask(f"SELECT * FROM read_ndjson('{path}', columns = {{{names}}})")
     else:
         found = [tuple(row.values()) for row in parquet.read_table(path).to_pylist()]
     return comparable(found, columns)
@@ -135,7 +141,7 @@ def test_a_number_in_ndjson_is_exact_where_duckdb_would_round_a_json_number(tmp_
     assert str(amount) in as_number.read_text()
 
     def read(path: Path) -> Any:
-        return duckdb.execute(f"SELECT g__f FROM read_ndjson('{path}', columns = {{g__f: 'DECIMAL(38,9)'}})").fetchone()
+        return ask(f"SELECT g__f FROM read_ndjson('{path}', columns = {{g__f: 'DECIMAL(38,9)'}})")[0]
 
     assert read(file) == (amount,)
     assert read(as_number) == (Decimal("123456789012.339998720"),)

@@ -22,6 +22,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import requests
 import sqlglot
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
 from botocore.client import BaseClient
@@ -221,6 +222,8 @@ def s3(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # What earlier tests have left: moto keeps its objects for as long as the process lives.
+    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10).raise_for_status()
     extra = {"endpoint_url": f"http://{host}:{port}", "region_name": KEYS["region_name"]}
     set_aws(monkeypatch, **extra, raydocs_stage="s3://lake/staged rows/", raydocs_copy_role=ROLE)
     recorder.s3 = client = boto3.client("s3", endpoint_url=extra["endpoint_url"], **KEYS)
