@@ -55,7 +55,7 @@ chaos: install  ## kill 100 runs at random requests and check what was paid and 
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench
-bench: install  ## measure requests, waits and memory against their bars, 20 minutes (FIGURE=upload: one of them)
+bench: install  ## measure requests, waits and memory against their bars, 30 minutes (FIGURE=upload: one of them)
 	@$(BIN)/python -m benchmarks $(FIGURE) $(if $(LIMIT),--limit $(LIMIT))
 
 soak: install  ## 2,000 documents through a real Airflow, counted and watched (about 4 minutes)

@@ -16,6 +16,7 @@ from benchmarks.extraction import LIMIT, measure_extraction
 from benchmarks.figures import Figure
 from benchmarks.fleet import measure_fleet
 from benchmarks.importing import measure_importing
+from benchmarks.landing import measure_landing
 from benchmarks.surroundings import private_airflow, say
 from benchmarks.triggerer import measure_triggerer
 from benchmarks.uploading import measure_upload
@@ -24,6 +25,7 @@ from benchmarks.uploading import measure_upload
 BENCHMARKS: dict[str, Callable[..., Iterator[Figure]]] = {
     "import": measure_importing,
     "upload": measure_upload,
+    "landing": measure_landing,
     "triggerer": measure_triggerer,
     "cookbook": measure_cookbook,
     "extraction": measure_extraction,

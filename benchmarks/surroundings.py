@@ -7,10 +7,11 @@ import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 CONNECTION = "raydocs_default"
 
@@ -43,14 +44,23 @@ def start_processes(number: int, url: str, token: str, requests_per_minute: int 
     :param requests_per_minute: as in the connection's extra; None leaves the default.
     """
     extra = {} if requests_per_minute is None else {"requests_per_minute": requests_per_minute}
-    connection = json.dumps({"conn_type": "raydocs", "host": url, "password": token, "extra": extra})
+    connection = {"conn_type": "raydocs", "host": url, "password": token, "extra": extra}
+    return _start_processes(number, CONNECTION, connection)
+
+
+def start_process(conn_id: str, connection: Mapping[str, Any]) -> ProcessPoolExecutor:
+    """A fresh process with an Airflow connection; it ends with the executor, or when this process dies."""
+    return _start_processes(1, conn_id, connection)
+
+
+def _start_processes(number: int, conn_id: str, connection: Mapping[str, Any]) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(number, context, initializer=_settle_in, initargs=(connection,))
+    return ProcessPoolExecutor(number, context, initializer=_settle_in, initargs=(conn_id, json.dumps(connection)))
 
 
-def _settle_in(connection: str) -> None:
+def _settle_in(conn_id: str, connection: str) -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # Airflow may log there; standard output is for figures
-    os.environ[f"AIRFLOW_CONN_{CONNECTION.upper()}"] = connection
+    os.environ[f"AIRFLOW_CONN_{conn_id.upper()}"] = connection
 
 
 def memory(name: str) -> int:
