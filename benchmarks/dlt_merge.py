@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.landing_documents import LOAD, make_results
-from raydocs_provider.landing.rows import LandingDocument, document_key
+from raydocs_provider.landing.documents import LandingDocument, document_key
 
 # For each engine the one with which dlt is faster here: for PostgreSQL it is the default.
 _FILE_FORMATS = {"postgres": None, "duckdb": "parquet"}

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from benchmarks.databases import BARE, copy_files, create_tables, empty, get_hook, insert_rows
 from benchmarks.landing_documents import LOAD, make_results, make_rows_by_hand, plan_landing
 from benchmarks.surroundings import memory
+from raydocs_provider.landing.documents import LandingDocument
 from raydocs_provider.landing.lander import Lander
 from raydocs_provider.landing.row_files import RowFiles
-from raydocs_provider.landing.rows import LandingDocument, RowReader
+from raydocs_provider.landing.rows import RowReader
 from raydocs_provider.landing.warehouses import warehouse_for
 
 BATCH = 50
