@@ -98,18 +98,18 @@ def time_insert_rows(engine: str, number: int) -> float:
     return time.perf_counter() - began
 
 
-def weigh_load(engine: str, number: int) -> dict[str, int]:
+def weigh_load(engine: str, number: int) -> tuple[int, int]:
     """
     Land documents that are made one at a time.
 
-    :return: bytes of memory this process had with everything ``imported``, and at its ``peak``.
+    :return: the most memory that this process ever had, in bytes, and what it had with everything imported.
     """
     hook = get_hook(engine)
     empty(engine, hook)
     warehouse_for(hook)
     imported = memory("VmRSS")
     _land(hook, make_results(0, number))
-    return {"imported": imported, "peak": memory("VmHWM")}
+    return memory("VmHWM"), imported
 
 
 def _land(hook: Any, documents: Iterable[LandingDocument]) -> None:

@@ -7,16 +7,24 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
 
 from benchmarks.__main__ import BENCHMARKS
+from benchmarks.databases import BARE, CONN_ID, create_tables, empty, get_hook, open_postgres
 from benchmarks.extraction import ideal_seconds, measure_extraction
 from benchmarks.figures import Bar, Figure
 from benchmarks.importing import measure_importing
+from benchmarks.landing import measure_engine
+from benchmarks.landing_documents import LOAD, ROWS_EACH, make_results, make_rows_by_hand, plan_landing
 from benchmarks.surroundings import private_airflow
 from benchmarks.uploading import MIB, measure_upload
+from raydocs_provider.landing.lander import Lander
+from raydocs_provider.landing.rows import Row, RowReader
+from raydocs_provider.landing.tables import Table
+from raydocs_provider.landing.warehouses import warehouse_for
 
 ROOT = Path(__file__).parents[2]
 KEYS = {"figure", "value", "unit", "bar", "holds", "load_average"}
@@ -76,3 +84,55 @@ def test_an_unknown_figure_is_refused_with_the_known_ones() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert all(name in done.stderr for name in BENCHMARKS)
+
+
+def rows_of_a_load(number: int) -> dict[Table, list[Row]]:
+    plan = plan_landing("invoices")
+    reader = RowReader(plan)
+    rows: dict[Table, list[Row]] = {table: [] for table in plan.tables}
+    for document in make_results(0, number):
+        made = reader.read(document, LOAD)
+        for table, cells in made.rows:
+            rows[table].append((*cells, *made.audit))
+    return {table: rows[table] for table in plan.tables}
+
+
+def test_the_rows_that_are_made_by_hand_are_those_of_a_load() -> None:
+    by_hand = make_rows_by_hand(make_results(0, 30), plan_landing("invoices"))
+    assert list(by_hand.values()) == list(rows_of_a_load(30).values())
+    assert sum(map(len, by_hand.values())) == 30 * ROWS_EACH
+
+
+@pytest.mark.parametrize("engine", ["postgres", "duckdb"])
+def test_a_bare_insert_leaves_what_a_load_leaves(folder: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = nullcontext({"conn_type": "duckdb", "host": str(folder / "landing.duckdb")})
+    with open_postgres() if engine == "postgres" else file as connection:
+        monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", json.dumps(connection))
+        hook, plan = get_hook(engine), plan_landing("invoices")
+
+        def landed() -> list[list[tuple]]:
+            with closing(hook.get_conn()) as session, closing(session.cursor()) as cursor:
+                found = []
+                for table in plan.tables:
+                    cursor.execute(f"SELECT * FROM {table}")
+                    found.append(sorted(cursor.fetchall(), key=repr))
+                return found
+
+        empty(engine, hook)
+        Lander(warehouse_for(hook), plan).land(make_results(0, 30), LOAD)
+        by_load = landed()
+        empty(engine, hook)
+        create_tables(hook, plan, indexed=True)
+        BARE[engine](hook, make_rows_by_hand(make_results(0, 30), plan))
+        assert landed() == by_load
+        assert sum(map(len, by_load)) == 30 * ROWS_EACH
+
+
+def test_a_small_landing_reports_times_memory_and_what_others_take(folder: Path) -> None:
+    connection = {"conn_type": "duckdb", "host": str(folder / "landing.duckdb")}
+    lines = told(measure_engine(folder, "duckdb", connection, documents=20, rounds=1))
+    assert set(lines) == {
+        f"landing_duckdb{what}" for what in ("", "_over_by_hand", "_insert_rows", "_dlt", "_again", "_batch", "_memory")
+    }
+    assert lines["landing_duckdb"]["rows"] == 20 * ROWS_EACH
+    assert all(line["value"] > 0 for line in lines.values())
