@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperatio
 from raydocs_provider.api.schema import ARRAY, OBJECT
 from raydocs_provider.exceptions import RaydocsInputError
 from raydocs_provider.landing.names import Path
+from raydocs_provider.landing.reading import exact_number
 from raydocs_provider.landing.schema_fields import Route, SchemaFields
 
 #: Makes a number of the value at a path, None of what is no number.
@@ -36,17 +36,7 @@ def read_number(path: Path, value: object) -> Decimal | None:
 
     :param path: makes no difference here.
     """
-    match value:
-        case bool():
-            return None
-        case Decimal():
-            return value if value.is_finite() else None
-        case int():
-            return Decimal(value)
-        case float():
-            return Decimal(repr(value)) if math.isfinite(value) else None
-        case _:
-            return None
+    return exact_number(value)
 
 
 def parse_check(text: object) -> Required | Equation:

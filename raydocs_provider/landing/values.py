@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from functools import partial
 
-from raydocs_provider.landing.reading import read_boolean, read_date, read_decimal, read_timestamp
+from raydocs_provider.landing.reading import exact_number, read_boolean, read_date, read_decimal, read_timestamp
 from raydocs_provider.landing.tables import Column, Kind, Room
 
 Cell = str | int | Decimal | bool | date | datetime | None
@@ -168,19 +167,10 @@ def text_of_cell(cell: Cell) -> str | None:
 
 def _decimal(value: object) -> Decimal | None:
     """The number as it is written; None for what is no finite number. A bool is not a number, a numeric string is."""
-    match value:
-        case bool():
-            return None
-        case Decimal():
-            return value if value.is_finite() else None
-        case int():
-            return Decimal(value)
-        case float():
-            return Decimal(repr(value)) if math.isfinite(value) else None
-        case str() if _NUMBER.fullmatch(stripped := value.strip()):
-            return Decimal(stripped)
-        case _:
-            return None
+    if isinstance(value, str):
+        stripped = value.strip()
+        return Decimal(stripped) if _NUMBER.fullmatch(stripped) else None
+    return exact_number(value)
 
 
 def _fit_text(value: object) -> Fitted:
