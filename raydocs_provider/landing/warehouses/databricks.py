@@ -133,7 +133,7 @@ class DatabricksWarehouse(Warehouse):
                 engine = import_module("airflow.providers.databricks.hooks.databricks_sql").DatabricksSqlHook
             except ImportError as error:
                 raise RaydocsInputError(
-                    f"{where} cannot run SQL here: install apache-airflow-provider-raydocs[databricks]."
+                    f"{where} cannot run SQL here: install airflow-provider-raydocs[databricks]."
                 ) from error
         return engine(
             databricks_conn_id=self._hook.databricks_conn_id,

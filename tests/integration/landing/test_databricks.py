@@ -541,7 +541,7 @@ def test_a_connection_gives_a_hook_without_sql_of_which_one_with_sql_is_made(dat
 def test_without_the_provider_it_is_said_what_to_install(databricks, monkeypatch):
     monkeypatch.setitem(sys.modules, "airflow.providers.databricks.hooks.databricks_sql", None)
     warehouse = warehouse_for(databricks.rest_hook(http_path="/sql/1.0/warehouses/1"))
-    with pytest.raises(RaydocsInputError, match=r"install apache-airflow-provider-raydocs\[databricks\]"):
+    with pytest.raises(RaydocsInputError, match=r"install airflow-provider-raydocs\[databricks\]"):
         land(warehouse, invoice("a"))
 
 
