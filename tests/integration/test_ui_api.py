@@ -712,8 +712,6 @@ def test_the_bundle_is_served_to_those_who_are_logged_in(log_in: LogIn) -> None:
     from raydocs_provider.plugins.api.app import _BUNDLE
     from raydocs_provider.plugins.plugin import BUNDLE
 
-    if not _BUNDLE.exists():
-        pytest.skip("The bundle is not built.")
     answer = log_in().get(BUNDLE)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("application/javascript")
