@@ -2,7 +2,7 @@
 Databricks: rows as JSON, bound to INSERT in portions, or read by it from a file in a volume.
 
 Each statement is a transaction of its own. So the order of statements is what keeps a load whole: the ledger's rows go
-first and come last. And loads into the same target take turns by a lock of ours.
+first and come last. And loads into the same target take turns.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import logging
 import re
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from importlib import import_module
@@ -19,15 +18,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from tenacity import RetryCallState, Retrying, retry_if_not_result, wait_random
-
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.contract import BOOLEANS, DATES, EVERYTHING, NUMBERS, TIMES, integers_of
 from raydocs_provider.landing.names import SEPARATOR, lower_ascii, shorten
 from raydocs_provider.landing.tables import Column, Kind, LandingPlan, Table
 from raydocs_provider.landing.values import Cell, text_of_cell
 from raydocs_provider.landing.warehouses.base import Warehouse
-from raydocs_provider.landing.warehouses.waiting import Announcement
+from raydocs_provider.landing.warehouses.databricks_errors import NOT_FOUND, code_of, hint_of
+from raydocs_provider.landing.warehouses.databricks_turns import TURN_MINUTES, Turn
 
 log = logging.getLogger(__name__)
 
@@ -36,33 +34,6 @@ VOLUME = "raydocs_volume"
 
 # Of the rows that one statement binds. A longer row goes alone.
 _STATEMENT_BYTES = 1 << 20
-
-# For how long a turn lasts unless it is prolonged, and after what time the next statement does that.
-_TURN_MINUTES = 30
-_PROLONGED_AFTER = 5 * 60
-_LONG_AGO = "TIMESTAMP '1970-01-01 00:00:00'"
-
-_NOT_FOUND = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND")
-_CONFLICT = "DELTA_CONCURRENT_"
-
-# An error begins with its code, which the server or its driver may put the name of an exception before.
-_CODE = re.compile(r"(?:[\w.$]+Exception: )*(?:Error running query: )?\[([A-Z][A-Z0-9_.]*)\]")
-
-_RIGHTS = (
-    "the connection needs CAN USE on the warehouse; USE CATALOG, USE SCHEMA, SELECT and MODIFY; CREATE TABLE on the "
-    "schema for what is missing; READ VOLUME and WRITE VOLUME where a volume is named"
-)
-_NAMES = "write the table as catalog.schema.table; the catalog and the schema have to exist before the load"
-_HINTS = {
-    "INSUFFICIENT_PERMISSIONS": _RIGHTS,
-    "PERMISSION_DENIED": _RIGHTS,
-    "NO_SUCH_CATALOG_EXCEPTION": _NAMES,
-    "CATALOG_NOT_FOUND": _NAMES,
-    "SCHEMA_NOT_FOUND": _NAMES,
-    "TABLE_OR_VIEW_NOT_FOUND": "the table was dropped, or the connection may not see it; run the load again",
-    "REQUIRES_SINGLE_PART_NAMESPACE": "without Unity Catalog tables are schema.table",
-}
-_AGAIN = "somebody else has changed the same table; run the load again"
 
 
 class DatabricksWarehouse(Warehouse):
@@ -156,7 +127,8 @@ class DatabricksWarehouse(Warehouse):
                 self._await_turn(session, target)
                 yield session
             finally:
-                self._give_back(session)
+                if session.turn:
+                    session.turn.give_back()
 
     def connect(self) -> Any:
         """A connection of a new hook: it keeps its connection, and would hand it out again when it is closed."""
@@ -180,33 +152,19 @@ class DatabricksWarehouse(Warehouse):
         """
         *parents, base = target.name
         lock = Table((*parents, shorten(f"{base}{SEPARATOR}_lock")), ())
-        name = self.quote_table(lock)
+        turn = Turn(cursor, self.quote_table(lock), target)
         # Looked for first: whoever may write to the tables need not have the right to create any.
         if not self.column_types(cursor, lock):
-            # With its row, so that there is never more than one.
-            cursor.execute(f"CREATE TABLE IF NOT EXISTS {name} AS SELECT '' AS `holder`, {_LONG_AGO} AS `until`")
-        cursor.turn = turn = _Turn(name, uuid4().hex)
-
-        def take() -> bool:
-            return self._take(cursor, turn, "`until` < CURRENT_TIMESTAMP()")
-
-        def tell(waited: int, _: RetryCallState) -> None:
-            log.info(
-                "Waiting for another load into %s: %d s so far. Should it have been killed, its turn ends %d minutes "
-                "after its last sign of life.",
-                target,
-                waited,
-                _TURN_MINUTES,
-            )
-
-        Retrying(retry=retry_if_not_result(bool), wait=wait_random(1, 5), before_sleep=Announcement(tell))(take)
+            turn.create_table()
+        cursor.turn = turn
+        turn.take()
 
     def column_types(self, cursor: Any, table: Table) -> Mapping[str, str]:
         """As DESCRIBE TABLE has them. Capitals make no difference in names."""
         try:
             rows = self.fetch(cursor, f"DESCRIBE TABLE {self.quote_table(table)}")
         except Exception as error:
-            if _code(error) not in _NOT_FOUND:
+            if code_of(error) not in NOT_FOUND:
                 raise
             return {}
         ours = {lower_ascii(column.name): column.name for column in table.columns}
@@ -269,9 +227,7 @@ class DatabricksWarehouse(Warehouse):
 
     def hint(self, error: BaseException) -> str:
         """The code of the error, and what to do about it."""
-        code = _code(error)
-        advice = _AGAIN if code.startswith(_CONFLICT) else _HINTS.get(code)
-        return f"{code} ({advice})" if advice else code
+        return hint_of(error)
 
     def _await_turn(self, session: _Session, target: Table) -> None:
         try:
@@ -331,69 +287,17 @@ class DatabricksWarehouse(Warehouse):
                 f"Databricks inserted {cursor.rowcount} of {count} rows into {table}. {self.remains}"
             )
 
-    def _take(self, session: _Session, turn: _Turn, condition: str) -> bool:
-        """Take the turn, or prolong it; False if it is another load's."""
-        try:
-            session.execute(
-                f"UPDATE {turn.table} SET `holder` = '{turn.holder}', "  # noqa: S608
-                f"`until` = CURRENT_TIMESTAMP() + INTERVAL '{_TURN_MINUTES}' MINUTE WHERE {condition}"
-            )
-        except Exception as error:
-            if not _code(error).startswith(_CONFLICT):
-                raise
-        holders = self.fetch(session, f"SELECT `holder` FROM {turn.table}")  # noqa: S608
-        if len(holders) != 1:
-            raise RaydocsLandingError(f"{turn.table} has to have one row; drop it to have it made anew.")
-        if holders[0][0] != turn.holder:
-            return False
-        turn.taken = time.monotonic()
-        return True
-
     def _keep_turn(self, session: _Session) -> None:
         """
         Prolong the turn, if it is time.
 
         :raises RaydocsLandingError: it is another load's by now.
         """
-        turn = session.turn
-        if turn is None or time.monotonic() - turn.taken < _PROLONGED_AFTER:
-            return
-        if not self._take(session, turn, f"`holder` = '{turn.holder}'"):
+        if session.turn and not session.turn.keep():
             raise RaydocsLandingError(
-                f"A statement of this load took more than {_TURN_MINUTES} minutes, and another load has begun. "
+                f"A statement of this load took more than {TURN_MINUTES} minutes, and another load has begun. "
                 f"{self.remains}"
             )
-
-    def _give_back(self, session: _Session) -> None:
-        turn = session.turn
-        if turn is None:
-            return
-        try:
-            session.execute(
-                f"UPDATE {turn.table} SET `holder` = '', `until` = {_LONG_AGO} "  # noqa: S608
-                f"WHERE `holder` = '{turn.holder}'"
-            )
-        except Exception as error:
-            log.warning(
-                "The turn of this load could not be ended (%s); the next load waits for up to %d minutes.",
-                type(error).__name__,
-                _TURN_MINUTES,
-            )
-
-
-class _Turn:
-    """
-    The time in which no other load writes to the same target.
-
-    :param table: quoted.
-    :param holder: who has it.
-    """
-
-    def __init__(self, table: str, holder: str) -> None:
-        self.table = table
-        self.holder = holder
-        #: When it was taken or prolonged, by the clock of this process.
-        self.taken = 0.0
 
 
 class _Session:
@@ -407,7 +311,8 @@ class _Session:
         self._cursor = cursor
         #: The columns of each table that was looked at, and their types.
         self.types: dict[tuple[str, ...], Mapping[str, str]] = {}
-        self.turn: _Turn | None = None
+        #: Of the load, once there is something to give back.
+        self.turn: Turn | None = None
 
     def execute(self, sql: str, parameters: list[Any] | None = None) -> None:
         self._cursor.execute(sql, parameters)
@@ -460,9 +365,3 @@ def _quote(name: str) -> str:
 
 def _literal(text: str) -> str:
     return "'" + text.replace("\\", r"\\").replace("'", r"\'") + "'"
-
-
-def _code(error: BaseException) -> str:
-    """What Databricks calls its error; empty if it does not say."""
-    match = _CODE.match(str(getattr(error, "message", None) or ""))
-    return match.group(1) if match else ""

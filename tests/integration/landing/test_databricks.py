@@ -17,7 +17,7 @@ from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.landed import find_landed
 from raydocs_provider.landing.lander import Lander
 from raydocs_provider.landing.warehouses import databricks as engine
-from raydocs_provider.landing.warehouses import warehouse_for
+from raydocs_provider.landing.warehouses import databricks_turns, warehouse_for
 from raydocs_provider.landing.warehouses.base import Warehouse
 from tests.integration.landing.fake_databricks import DatabricksSqlHook, FakeDatabricks, Sent, ServerOperationError
 from tests.integration.landing.invoices import (
@@ -394,7 +394,7 @@ def test_the_turn_of_a_load_that_was_killed_ends_by_itself(databricks, bound):
 
 
 def test_a_long_load_prolongs_its_turn(databricks, bound, monkeypatch):
-    monkeypatch.setattr(engine, "_PROLONGED_AFTER", 0)
+    monkeypatch.setattr(databricks_turns, "_PROLONGED_AFTER", 0)
     ends = []
 
     def refuse(sent: Sent) -> None:
@@ -409,7 +409,7 @@ def test_a_long_load_prolongs_its_turn(databricks, bound, monkeypatch):
 
 
 def test_a_load_that_has_lost_its_turn_writes_nothing_more(databricks, bound, monkeypatch):
-    monkeypatch.setattr(engine, "_PROLONGED_AFTER", 0)
+    monkeypatch.setattr(databricks_turns, "_PROLONGED_AFTER", 0)
 
     def refuse(sent: Sent) -> None:
         if sent.shape == ("INSERT", LINES):
