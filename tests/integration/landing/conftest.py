@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from functools import cache
 from importlib.util import find_spec
@@ -82,7 +82,7 @@ class Database:
         kinds = {column.name: column.kind for column in table.columns}
         columns = names or tuple(kinds)
         found = self.query(f"SELECT {', '.join(quote(column) for column in columns)} FROM {quoted(table)}")
-        rows = [tuple(_plain(cell, kinds[column]) for cell, column in zip(row, columns, strict=True)) for row in found]
+        rows = [tuple(plain(cell, kinds[column]) for cell, column in zip(row, columns, strict=True)) for row in found]
         return sorted(rows, key=repr)
 
     def columns(self, table: Table) -> set[str]:
@@ -103,7 +103,8 @@ def quoted(table: Table) -> str:
     return ".".join(quote(part) for part in table.name)
 
 
-def _plain(cell: Any, kind: Kind) -> Any:
+def plain(cell: Any, kind: Kind) -> Any:
+    """A value with the same Python type from every engine."""
     if cell is None:
         return None
     match kind:
@@ -113,6 +114,8 @@ def _plain(cell: Any, kind: Kind) -> Any:
             return bool(cell)
         case Kind.JSON:
             return json.loads(cell) if isinstance(cell, str) else cell
+        case Kind.DATE:
+            return date.fromisoformat(cell) if isinstance(cell, str) else cell
         case Kind.TIMESTAMP:
             moment = datetime.fromisoformat(cell) if isinstance(cell, str) else cell
             return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -6,12 +6,10 @@ DuckDB's own rows are checked value by value in the other tests of this folder.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
-from decimal import Context, Decimal
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +19,10 @@ from raydocs_provider.api.schema import parse_schema
 from raydocs_provider.landing.column_types import parse_column_types
 from raydocs_provider.landing.documents import LandingDocument
 from raydocs_provider.landing.lander import Lander
-from raydocs_provider.landing.tables import Kind, LandingPlan, Table, plan_tables
+from raydocs_provider.landing.tables import LandingPlan, Table, plan_tables
 from raydocs_provider.landing.warehouses.base import Warehouse
-from tests.integration.landing.conftest import open_database
+from tests.integration.landing.conftest import open_database, plain
 from tests.integration.landing.invoices import DATA, GROUPS, LOAD, NUMBER, STRING, failure, invoice, result
-
-_EXACT = Context(prec=60)
 
 HOSTILE = [
     "'; DROP TABLE invoices; --",
@@ -146,25 +142,6 @@ def _rows(warehouse: Warehouse, cursor: Any, table: Table) -> list[tuple[Any, ..
     found = warehouse.fetch(cursor, f"SELECT {columns} FROM {warehouse.quote_table(table)}")
     kinds = [column.kind for column in table.columns]
     return sorted((tuple(plain(cell, kind) for cell, kind in zip(row, kinds, strict=True)) for row in found), key=repr)
-
-
-def plain(cell: Any, kind: Kind) -> Any:
-    if cell is None:
-        return None
-    match kind:
-        case Kind.DECIMAL:
-            return Decimal(str(cell)).normalize(_EXACT)
-        case Kind.BOOLEAN:
-            return bool(cell)
-        case Kind.JSON:
-            return json.loads(cell) if isinstance(cell, str) else cell
-        case Kind.DATE:
-            return date.fromisoformat(cell) if isinstance(cell, str) else cell
-        case Kind.TIMESTAMP:
-            moment = datetime.fromisoformat(cell) if isinstance(cell, str) else cell
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        case _:
-            return cell
 
 
 def _no_fixture(name: str) -> Any:

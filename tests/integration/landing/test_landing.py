@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -553,22 +551,6 @@ def test_postgres_does_not_depend_on_the_extras_of_the_connection(database, plan
     database.reconnect(monkeypatch, extra=extra).lander(plan).land([invoice("a")], LOAD)
 
     assert database.reconnect(monkeypatch).rows(plan.records.table, "_loaded_at") == [(LOADED_AT,)]
-
-
-@postgres_only
-def test_loads_into_the_same_new_tables_at_once_all_land(database, plan):
-    with ThreadPoolExecutor(4) as threads:
-        loads = [
-            threads.submit(
-                Lander(warehouse_for(copy(database.hook)), plan).land, [invoice(str(number)), invoice("all")], LOAD
-            )
-            for number in range(8)
-        ]
-        for load in loads:
-            load.result()
-
-    assert database.count(plan.records.table) == 9
-    assert database.count(plan.records.lists[0].table) == 18
 
 
 def test_the_engine_behind_a_connection_that_is_not_supported_is_named():
