@@ -6,6 +6,7 @@ from collections import Counter
 
 from raydocs_provider.exceptions import RaydocsDeadlineError, RaydocsExtractionError
 from raydocs_provider.extraction.manifest import FAILED, SUBMITTED, Manifest
+from raydocs_provider.wording import say_count
 
 _MAX_NAMED = 5
 
@@ -37,7 +38,7 @@ def check_failures(manifest: Manifest, on_partial_failure: str, max_failure_rati
     else:
         advice = " To go on with the others, set on_partial_failure='warn', or give the load trigger_rule='all_done'."
     raise RaydocsExtractionError(
-        f"{len(failed)} of {len(manifest.documents)} document(s) failed ({counted}): {named}{more}.{advice}"
+        f"{len(failed)} of {say_count(len(manifest.documents), 'document')} failed ({counted}): {named}{more}.{advice}"
     )
 
 
@@ -51,8 +52,9 @@ def check_deadline(manifest: Manifest, timeout: float) -> None:
     still_open = manifest.in_state(SUBMITTED)
     if still_open:
         ids = ", ".join(str(record.session_id) for record in still_open[:_MAX_NAMED])
+        total = say_count(len(manifest.documents), "session")
+        unfinished = say_count(len(still_open), f"of {total} was not finished", f"of {total} were not finished")
         raise RaydocsDeadlineError(
-            f"{len(still_open)} of {len(manifest.documents)} session(s) were not finished after {timeout:.0f} s ({ids}"
-            f"{', ...' if len(still_open) > _MAX_NAMED else ''}). They go on, and are billed, at Raydocs. Raise the "
-            "timeout, or look at them in the Raydocs dashboard."
+            f"{unfinished} after {timeout:.0f} s ({ids}{', ...' if len(still_open) > _MAX_NAMED else ''}). What is not "
+            "finished goes on, and is billed, at Raydocs. Raise the timeout, or look at it in the Raydocs dashboard."
         )

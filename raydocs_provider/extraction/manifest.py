@@ -104,7 +104,7 @@ class Manifest:
         object.__setattr__(self, "states", Counter(record.state for record in self.documents))
         unknown = set(self.states) - set(STATES)
         if unknown:
-            raise RaydocsManifestError(f"Unknown document state(s) {sorted(unknown)}: made by a newer version?")
+            raise RaydocsManifestError(f"Unknown states of documents, {sorted(unknown)}: made by a newer version?")
 
     def in_state(self, state: str) -> list[DocumentRecord]:
         """The documents in this state, in order."""

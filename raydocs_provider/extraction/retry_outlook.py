@@ -15,6 +15,7 @@ from raydocs_provider.arguments import RESUBMIT
 from raydocs_provider.extraction.ledger import Submissions
 from raydocs_provider.extraction.manifest import EXTRACTED, FAILED, SKIPPED, SUBMITTED, DocumentRecord
 from raydocs_provider.extraction.progress import CREATE_SESSIONS, EXTRACT
+from raydocs_provider.wording import say_count
 
 KEPT = "kept"
 GOES_ON = "goes on"
@@ -78,17 +79,17 @@ def summarize_retry(outlooks: Iterable[Outlook]) -> str:
     """What a retry does, for all documents, in one sentence."""
     counts = Counter(outlook.word for outlook in outlooks)
     paid = counts[TRIED_AGAIN] + counts[PAID_AGAIN]
-    parts = [f"{counts[word]} {text}" for word, text in _PLAIN.items() if counts[word]]
-    bill = f"pays for {paid} document(s)" if paid else "pays for nothing"
+    parts = [say_count(counts[word], one, others) for word, (one, others) in _PLAIN.items() if counts[word]]
+    bill = f"pays for {say_count(paid, 'document')}" if paid else "pays for nothing"
     return f"A retry {bill}: {', '.join(parts)}." if parts else f"A retry {bill}."
 
 
 _PLAIN = {
-    KEPT: "keep their result",
-    GOES_ON: "go on",
-    TRIED_AGAIN: "are tried for the first time",
-    PAID_AGAIN: "are paid again",
-    STAYS_FAILED: "stay failed",
+    KEPT: ("document keeps its result", "documents keep their results"),
+    GOES_ON: ("document goes on", "documents go on"),
+    TRIED_AGAIN: ("document is tried for the first time", "documents are tried for the first time"),
+    PAID_AGAIN: ("document is paid again", "documents are paid again"),
+    STAYS_FAILED: ("document stays failed", "documents stay failed"),
 }
 
 
@@ -96,7 +97,8 @@ def summarize_clear(documents: int, kind: str, terms: Mapping[str, Any]) -> str:
     """What clearing the task does: it begins anew, as if there were no ledger."""
     if kind not in (EXTRACT, CREATE_SESSIONS):
         return "Clearing this task pays for nothing."
+    counted = say_count(documents, "document")
     target = terms.get("skip_landed_in")
     if target:
-        return f"Clearing this task submits, and pays for, those of its {documents} document(s) that {target} lacks."
-    return f"Clearing this task submits all of its {documents} document(s) again, and pays for each."
+        return f"Clearing this task submits, and pays for, what {target} lacks of its {counted}."
+    return f"Clearing this task submits, and pays for, its {counted} again."

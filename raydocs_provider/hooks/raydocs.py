@@ -36,6 +36,7 @@ from raydocs_provider.hooks.metrics import count_answer
 from raydocs_provider.hooks.pacing import pacer_for, urgency_of
 from raydocs_provider.hooks.retrying import retry_options
 from raydocs_provider.hooks.uploading import UploadedFile, upload_file
+from raydocs_provider.wording import say_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -226,7 +227,7 @@ class RaydocsHook(HttpHook):
             return False, f"{self.settings.base_url} could not be reached. {unreachable}"
         except RaydocsError as problem:
             return False, str(problem)
-        return True, f"Connected to {self.settings.base_url}; the token sees {len(workspaces)} workspace(s)."
+        return True, f"Connected to {self.settings.base_url}; the token sees {say_count(len(workspaces), 'workspace')}."
 
     def list_workspaces(self) -> list[Workspace]:
         """Workspaces of the token's owner."""

@@ -24,6 +24,7 @@ from raydocs_provider.extraction.documents import SourceDocument
 from raydocs_provider.extraction.ledger import Ledger, Submissions
 from raydocs_provider.extraction.manifest import FOUND, SUBMITTED, UPLOADED, DocumentRecord
 from raydocs_provider.hooks.raydocs import RaydocsHook
+from raydocs_provider.wording import say_count
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +153,7 @@ def create_sessions(
     # The answer's order is taken for now; once a session has told its sha256, that decides (match_sessions).
     session_ids = [session.id for session in sessions]
     intent.fulfil(session_ids)
-    log.info("Submitted %d document(s) to template %s.", len(sessions), template_id)
+    log.info("Submitted %s to template %s.", say_count(len(sessions), "document"), template_id)
     left = iter(session_ids)
     return [
         replace(record, state=SUBMITTED, key=None, session_id=next(left), submitted_at=round(intent.noted_at, 1))

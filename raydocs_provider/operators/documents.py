@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperat
 from raydocs_provider.arguments import FAIL, RESUBMIT, SKIP, WARN, require_choice, require_text
 from raydocs_provider.exceptions import RaydocsInputError
 from raydocs_provider.links.raydocs import RaydocsDashboardLink, RaydocsDocumentsLink
+from raydocs_provider.wording import say_count
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -80,17 +81,20 @@ class RaydocsUploadOperator(BaseOperator):
             )
         empty = find_empty(found)
         if empty and (self.on_partial_failure == FAIL or len(empty) == len(found)):
+            total = say_count(len(found), "document")
+            holding = say_count(len(empty), f"of {total} holds", f"of {total} hold")
             raise RaydocsInputError(
-                f"{len(empty)} of {len(found)} document(s) hold 0 bytes: {name_some(empty)}. Nothing was uploaded. "
-                "Remove them, or set on_partial_failure='warn' to extract the others."
+                f"{holding} 0 bytes: {name_some(empty)}. Nothing was uploaded. Remove what is empty, or set "
+                "on_partial_failure='warn' to extract the others."
             )
         if unsupported := find_unsupported(found):
             self.log.warning(
-                "%d document(s) are of a type Raydocs does not name as supported; they are sent all the same: %s",
-                len(unsupported),
+                "%s of a type Raydocs does not name as supported, and sent all the same: %s",
+                say_count(len(unsupported), "document is", "documents are"),
                 name_some(unsupported),
             )
-        self.log.info("Found %d document(s), %d bytes in all.", len(found), sum(document.size for document in found))
+        size = sum(document.size for document in found)
+        self.log.info("Found %s, %s in all.", say_count(len(found), "document"), say_count(size, "byte"))
         return found
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from raydocs_provider.exceptions import RaydocsError, RaydocsInputError
 from raydocs_provider.links.raydocs import RaydocsDashboardLink, RaydocsDocumentsLink
 from raydocs_provider.operators.documents import RaydocsUploadOperator
 from raydocs_provider.triggers.events import BACKSTOP, BRIEF_LOOK_SECONDS, push_manifest
+from raydocs_provider.wording import say_count
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -217,10 +218,11 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
             retry_failed=self.retry_failed,
         )
         if skipped := sum(record.state == SKIPPED for record in records):
-            self.log.info("%d document(s) are landed in %s already; skipping them.", skipped, self.skip_landed_in)
+            counted = say_count(skipped, "document that is", "documents that are")
+            self.log.info("Skipping %s landed in %s already.", counted, self.skip_landed_in)
         self._submitted = sum(record.state == SUBMITTED for record in records)
         if self._submitted:
-            self.log.info("%d document(s) were submitted by an earlier attempt; going on with them.", self._submitted)
+            self.log.info("Going on with %s of an earlier attempt.", say_count(self._submitted, "submitted document"))
         submitted_at = submissions.submitted_at if self._submitted else None
         files = {document.uri: document for document in found}
         push_links(context, hook.settings.dashboard_link(template.id))
@@ -290,7 +292,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
     def _defer(self, written: dict[str, Any], deadline: float, progress: dict[str, Any]) -> None:
         from raydocs_provider.triggers.raydocs import RaydocsSessionsTrigger
 
-        self.log.info("Handing %d open session(s) over to the triggerer.", written["counts"]["submitted"])
+        self.log.info("Handing %s over to the triggerer.", say_count(written["counts"]["submitted"], "open session"))
         self.defer(
             trigger=RaydocsSessionsTrigger(
                 raydocs_conn_id=self.raydocs_conn_id,
@@ -371,7 +373,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         """Say what goes on at Raydocs, which has no request to cancel a session."""
         if self._submitted:
             self.log.warning(
-                "Killed with %d document(s) submitted. They go on, and are billed, at Raydocs; a retry of this task "
-                "goes on with them, clearing it submits them again.",
-                self._submitted,
+                "Killed with %s submitted. What is submitted goes on, and is billed, at Raydocs; a retry of this task "
+                "goes on with it, clearing the task submits it again.",
+                say_count(self._submitted, "document"),
             )

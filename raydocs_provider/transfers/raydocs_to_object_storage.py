@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, BaseOperatorLink
 
 from raydocs_provider.arguments import FILE_FORMATS, NDJSON, require_choices
 from raydocs_provider.links.raydocs import RaydocsDocumentsLink
+from raydocs_provider.wording import say_count
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -120,17 +121,16 @@ class RaydocsToObjectStorageOperator(BaseOperator):
         from raydocs_provider.hooks.reporting import report_landing
 
         for table, count in load.rows.items():
-            self.log.info("%s: %d row(s).", table, count)
+            self.log.info("%s: %s.", table, say_count(count, "row"))
         if load.problems:
             self.log.warning(
-                "%d value(s) are not there as they are; the _meta column of their document says which and why, and the "
-                "fields table has each as text.",
-                load.problems,
+                "%s; the _meta column of the document says which and why, and the fields table has each as text.",
+                say_count(load.problems, "value is not there as it is", "values are not there as they are"),
             )
         if load.reviews:
             counts = ", ".join(f"{count} {status}" for status, count in sorted(load.reviews.items()))
             self.log.info("Review: %s. Why is in %s.", counts, load.tables[-1])
-        self.log.info("%d file(s) written; the last is %s.", len(files), files[-1])
+        self.log.info("%s written; the last is %s.", say_count(len(files), "file"), files[-1])
         landed: dict[str, Any] = {
             "files": list(files),
             "rows": dict(load.rows),

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, BaseOper
 
 from raydocs_provider.arguments import EVOLVE, SCHEMA_MODES, require_choice, require_text
 from raydocs_provider.links.raydocs import RaydocsDocumentsLink
+from raydocs_provider.wording import say_count
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -148,22 +149,21 @@ class RaydocsToSqlOperator(BaseOperator):
         for note in summary.notes:
             self.log.warning("Not everything fits: %s. What does not is in the fields table as text.", note)
         for table, count in summary.rows.items():
-            self.log.info("%s: %d row(s).", table, count)
+            self.log.info("%s: %s.", table, say_count(count, "row"))
         if summary.kept and self.verdicts is not None:
             self.log.warning(
-                "%d verdict(s) were not followed: the tables hold a newer result of the document since.",
-                summary.kept,
+                "%s not followed: the tables hold a newer result of the document since.",
+                say_count(summary.kept, "verdict was", "verdicts were"),
             )
         elif summary.kept:
             self.log.info(
-                "%d document(s) were left as they are: the tables hold a newer result, or a person's word.",
-                summary.kept,
+                "%s: the tables hold a newer result, or a person's word.",
+                say_count(summary.kept, "document was left as it is", "documents were left as they are"),
             )
         if summary.problems:
             self.log.warning(
-                "%d value(s) did not land as they are; the _meta column of their document says which and why, and the "
-                "fields table has each as text.",
-                summary.problems,
+                "%s; the _meta column of the document says which and why, and the fields table has each as text.",
+                say_count(summary.problems, "value did not land as it is", "values did not land as they are"),
             )
         if summary.reviews:
             counts = ", ".join(f"{count} {status}" for status, count in sorted(summary.reviews.items()))

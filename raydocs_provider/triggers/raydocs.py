@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from raydocs_provider.wording import say_count
+
 if TYPE_CHECKING:
     from raydocs_provider.extraction.manifest import Manifest
 
@@ -92,9 +94,9 @@ class RaydocsSessionsTrigger(BaseTrigger):
         """Say what runs on when somebody ends the deferred task (Airflow 3.3 and newer call this)."""
         submitted = self.manifest.get("counts", {}).get("submitted", 0)
         self.log.warning(
-            "The task was ended by hand. Up to %d session(s) go on, and are billed, at Raydocs, which cannot cancel "
-            "them. Clearing the task submits its documents again.",
-            submitted,
+            "The task was ended by hand. Up to %s at Raydocs, which cannot cancel any. Clearing the task submits its "
+            "documents again.",
+            say_count(submitted, "session goes on, and is billed,", "sessions go on, and are billed,"),
         )
 
     async def _watch(self) -> dict[str, Any]:

@@ -106,5 +106,5 @@ def test_of_the_documents_nothing_is_in_the_metadata_but_what_was_typed_and_that
 
     assert TYPED in reviewed_run.metadata
     assert [vendor for vendor in VENDORS if vendor in reviewed_run.metadata + said] == []
-    assert "invoices_with_review: 3 row(s)." in said
+    assert "invoices_with_review: 3 rows." in said
     assert TYPED not in said

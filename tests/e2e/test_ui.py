@@ -204,8 +204,9 @@ def test_from_the_home_page_to_why_three_documents_are_missing_and_what_a_retry_
     for line in page.get_by_test_id("raydocs-document").all():
         assert "it is encrypted" in line.inner_text()
         assert "stays failed" in line.inner_text()
-    assert "A retry pays for nothing: 37 keep their result, 3 stay failed." in text_of(page, "raydocs-retry")
-    assert "submits all of its 40 document(s) again, and pays for each" in text_of(page, "raydocs-clear")
+    retry = text_of(page, "raydocs-retry")
+    assert "A retry pays for nothing: 37 documents keep their results, 3 documents stay failed." in retry
+    assert "submits, and pays for, its 40 documents again" in text_of(page, "raydocs-clear")
     picture(page, "ui-tab")
 
 
@@ -245,9 +246,9 @@ def test_the_log_of_a_task_is_folded_by_phase(open_page: Open, finished_run: Fin
     page = open_page(f"/dags/{DAG_ID}/runs/{finished_run.run_id}/tasks/extract")
     page.get_by_text("Find, upload and submit").wait_for()
     page.get_by_text("Submission: 18 submitted.").wait_for()
-    assert page.get_by_text("Found 18 document(s)").count() == 0
+    assert page.get_by_text("Found 18 documents").count() == 0
     page.get_by_text("Find, upload and submit").click()
-    page.get_by_text("Found 18 document(s)").wait_for()
+    page.get_by_text("Found 18 documents").wait_for()
 
 
 def test_the_tab_of_another_task_says_that_it_is_none_of_raydocs(open_page: Open, finished_run: FinishedRun) -> None:

@@ -508,8 +508,8 @@ def test_a_killed_task_says_what_goes_on_and_what_comes_next(
         task.fails(AirflowTaskTimeout)
     task.operator.on_kill()
     said = capsys.readouterr().out
-    assert "Killed with 4 document(s) submitted" in said
-    assert "a retry of this task goes on with them, clearing it submits them again" in said
+    assert "Killed with 4 documents submitted" in said
+    assert "a retry of this task goes on with it, clearing the task submits it again" in said
 
 
 def test_a_task_that_was_marked_success_has_nothing_to_land(connect: Callable[..., str], tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_good_connection_says_what_the_token_sees(hook: RaydocsHook) -> None:
     hook.create_workspace("One")
     assert hook.test_connection() == (
         True,
-        f"Connected to {hook.settings.base_url}; the token sees 1 workspace(s).",
+        f"Connected to {hook.settings.base_url}; the token sees 1 workspace.",
     )
 
 

@@ -360,7 +360,7 @@ def test_the_deadline_fails_the_task_with_what_is_known(
     with RaydocsHook(connect(host=emulator.url, password=emulator.token)) as hook:
         template = make_template(hook)
     operator = extract(template, uris([*GOOD[:2], CORRUPT]), results_path=results_path, timeout=1.5)
-    with pytest.raises(RaydocsDeadlineError, match=r"2 of 3 session\(s\) were not finished"):
+    with pytest.raises(RaydocsDeadlineError, match="2 of 3 sessions were not finished"):
         operator.execute(ti.context)
     assert read(ti.pushed[XCOM_RETURN_KEY]).states == {"submitted": 2, FAILED: 1}
 
@@ -395,7 +395,7 @@ def test_a_killed_task_says_what_goes_on(
     assert "Killed" not in capsys.readouterr().out
     operator.execute(ti.context)
     operator.on_kill()
-    assert "Killed with 2 document(s) submitted" in capsys.readouterr().out
+    assert "Killed with 2 documents submitted" in capsys.readouterr().out
 
 
 def test_all_of_the_samples_come_out(template: Template, ti: Task, results_path: str) -> None:

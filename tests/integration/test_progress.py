@@ -295,7 +295,7 @@ def test_the_log_folds_what_is_no_outcome(
     RaydocsToSqlOperator(task_id="load", extraction=manifest, conn_id=conn_id, table="invoices").execute(ti.context)
     groups, outside = phases(capsys)
     assert groups == ["Read the results and write the rows"]
-    assert "invoices: 2 row(s)." in outside
+    assert "invoices: 2 rows." in outside
 
 
 def test_a_phase_that_fails_is_closed(

@@ -150,7 +150,7 @@ def test_a_verdict_that_comes_too_late_is_not_followed_and_that_is_said(
     landed = load(first, ti, verdicts=[verdict])
 
     assert (landed["kept"], landed["reviews"]) == (1, {})
-    assert "1 verdict(s) were not followed" in capsys.readouterr().out
+    assert "1 verdict was not followed" in capsys.readouterr().out
     assert query(STATUS) == [("review", None, None)]
 
 

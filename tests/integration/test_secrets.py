@@ -85,7 +85,7 @@ def test_a_failed_extraction_still_lands_what_was_good_and_nothing_secret_shows_
     }
     # It was looked for where libraries and tasks do log, and the task did defer.
     assert "PUT /__storage__/" in shown["logs"]
-    assert "Handing 3 open session(s) over to the triggerer" in shown["output"]
+    assert "Handing 3 open sessions over to the triggerer" in shown["output"]
     secrets = {TOKEN, "signature=", "expires=", "X-Amz"} | {
         value for path in GOOD[:2] for value in field_values(path.name)
     }

@@ -150,7 +150,7 @@ def test_the_deadline_is_a_sensor_timeout_when_deferred(submit: Submit, ti: Task
         sensor(sessions, deferrable=True, timeout=1).execute(ti.context)
     event = fire(stored_and_back(deferred.value.trigger))  # type: ignore[arg-type]
     assert event["status"] == "deadline"
-    with pytest.raises(AirflowSensorTimeout, match=r"2 of 3 session\(s\) were not finished"):
+    with pytest.raises(AirflowSensorTimeout, match="2 of 3 sessions were not finished"):
         sensor(sessions).resume_execution("execute_complete", {"event": event}, ti.context)
     assert ti.pushed[XCOM_RETURN_KEY]["counts"]["failed"] == 1
     with pytest.raises(AirflowSkipException):

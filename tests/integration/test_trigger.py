@@ -218,4 +218,4 @@ async def test_a_deferred_task_that_is_ended_by_hand_says_what_runs_on() -> None
     ended = RaydocsSessionsTrigger("raydocs_default", {"counts": {"submitted": 14}}, 0.0)
     ended._log = Log()
     await ended.on_kill()
-    assert "Up to 14 session(s) go on, and are billed" in said[0]
+    assert "Up to 14 sessions go on, and are billed" in said[0]

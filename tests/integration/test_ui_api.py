@@ -384,11 +384,11 @@ def test_the_tab_says_why_three_are_missing_and_what_a_retry_does(log_in: LogIn,
     assert "encrypted" in missing[0]["reason"]
     assert "retry_failed=True" in missing[0]["retry_why"]
     assert seen["retry"] == {
-        "summary": "A retry pays for nothing: 37 keep their result, 3 stay failed.",
+        "summary": "A retry pays for nothing: 37 documents keep their results, 3 documents stay failed.",
         "counts": {"kept": 37, "stays failed": 3},
         "retries_left": 2,
     }
-    assert seen["clear"]["summary"].startswith("Clearing this task submits all of its 40 document(s) again")
+    assert seen["clear"]["summary"].startswith("Clearing this task submits, and pays for, its 40 documents again")
     first = next(row for row in seen["documents"] if row["name"] == "invoice_000.pdf")
     assert (first["review_codes"], first["min_confidence"], first["seconds"]) == (["low_confidence"], 0.97, 20.0)
     assert datetime.fromisoformat(first["submitted_at"]).timestamp() == 1_900_000_000.0
@@ -416,7 +416,7 @@ def test_what_a_retry_does_follows_the_ledger_and_the_terms(log_in: LogIn, write
         "004": "paid again",
         "005": "tried again",
     }
-    assert "that warehouse/invoices lacks" in seen["clear"]["summary"]
+    assert "what warehouse/invoices lacks" in seen["clear"]["summary"]
 
 
 def test_without_a_ledger_nothing_is_promised(log_in: LogIn, write: Write) -> None:

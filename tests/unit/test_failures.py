@@ -56,7 +56,7 @@ def test_the_error_counts_causes_and_names_the_first_documents() -> None:
     with pytest.raises(RaydocsExtractionError) as raised:
         check_failures(manifest(extracted=3, failed=7), "fail")
     message = str(raised.value)
-    assert message.startswith("7 of 10 document(s) failed (4 x parsing: document_failed, 3 x upload: upload_failed):")
+    assert message.startswith("7 of 10 documents failed (4 x parsing: document_failed, 3 x upload: upload_failed):")
     assert "bad0.pdf (Reason 0.); bad1.pdf (Reason 1.)" in message
     assert "bad4.pdf" in message
     assert "bad5.pdf" not in message
@@ -81,13 +81,16 @@ def test_a_deadline_without_open_sessions_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("still_open", "ids"), [(1, "(o0)"), (5, "(o0, o1, o2, o3, o4)"), (6, "(o0, o1, o2, o3, o4, ...)")]
+    ("still_open", "told", "ids"),
+    [
+        (1, "1 of 3 sessions was not", "(o0)"),
+        (5, "5 of 7 sessions were not", "(o0, o1, o2, o3, o4)"),
+        (6, "6 of 8 sessions were not", "(o0, o1, o2, o3, o4, ...)"),
+    ],
 )
-def test_a_deadline_names_how_many_are_open_and_the_first_of_them(still_open: int, ids: str) -> None:
+def test_a_deadline_names_how_many_are_open_and_the_first_of_them(still_open: int, told: str, ids: str) -> None:
     with pytest.raises(RaydocsDeadlineError) as raised:
         check_deadline(manifest(extracted=2, still_open=still_open), 3600.4)
     message = str(raised.value)
-    assert message.startswith(f"{still_open} of {still_open + 2} ")
-    assert "after 3600 s" in message
-    assert ids in message
-    assert "are billed, at Raydocs" in message
+    assert message.startswith(f"{told} finished after 3600 s {ids}.")
+    assert "is billed, at Raydocs" in message

@@ -164,13 +164,16 @@ def test_the_same_holds_for_a_task_that_creates_sessions(record, submissions, on
 def test_a_sentence_says_what_a_retry_costs_and_what_becomes_of_all():
     outlooks = [Outlook(word, "") for word in [KEPT] * 37 + [STAYS_FAILED] * 2 + [TRIED_AGAIN]]
     assert summarize_retry(outlooks) == (
-        "A retry pays for 1 document(s): 37 keep their result, 1 are tried for the first time, 2 stay failed."
+        "A retry pays for 1 document: 37 documents keep their results, 1 document is tried for the first time, "
+        "2 documents stay failed."
     )
-    assert summarize_retry([Outlook(KEPT, "")]) == "A retry pays for nothing: 1 keep their result."
+    assert summarize_retry([Outlook(KEPT, "")]) == "A retry pays for nothing: 1 document keeps its result."
     assert summarize_retry([]) == "A retry pays for nothing."
 
 
 def test_clearing_pays_for_all_but_what_is_landed():
-    assert "submits all of its 40 document(s) again" in summarize_clear(40, EXTRACT, {})
-    assert "that warehouse/invoices lacks" in summarize_clear(40, EXTRACT, {"skip_landed_in": "warehouse/invoices"})
+    assert summarize_clear(1, EXTRACT, {}) == "Clearing this task submits, and pays for, its 1 document again."
+    assert summarize_clear(40, EXTRACT, {"skip_landed_in": "warehouse/invoices"}) == (
+        "Clearing this task submits, and pays for, what warehouse/invoices lacks of its 40 documents."
+    )
     assert summarize_clear(40, WAIT, {}) == "Clearing this task pays for nothing."

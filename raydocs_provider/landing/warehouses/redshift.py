@@ -24,6 +24,7 @@ from raydocs_provider.landing.tables import KEY, Column, Kind, Table, plan_docum
 from raydocs_provider.landing.values import Cell, text_of_cell
 from raydocs_provider.landing.warehouses.base import Warehouse
 from raydocs_provider.landing.warehouses.encoding import encode_json
+from raydocs_provider.wording import say_count
 
 log = logging.getLogger(__name__)
 
@@ -156,8 +157,8 @@ class RedshiftWarehouse(Warehouse):
         """
         if self._left_out:
             log.warning(
-                "%d text(s) of more than %d bytes are left out: reasoning, sources, or values as they were.",
-                self._left_out,
+                "Leaving out %s of more than %d bytes: reasoning, sources, or values as they were.",
+                say_count(self._left_out, "text"),
                 _MAX_BYTES,
             )
             self._left_out = 0

@@ -447,7 +447,7 @@ def test_a_text_of_more_bytes_than_redshift_holds_lands_as_null_and_that_is_said
     problems = {problem["problem"] for row in rows for problem in row[meta]["problems"]}
     assert problems == {"no room in character varying(65535)"}
     # Of each text that is too long: as value and as reasoning; of each address: as value.
-    assert f"{3 + 3 + 5} text(s) of more than {LIMIT} bytes are left out" in caplog.text
+    assert f"Leaving out {3 + 3 + 5} texts of more than {LIMIT} bytes" in caplog.text
 
 
 def test_tables_of_ours_are_as_the_template_has_them_also_under_freeze(warehouse):
