@@ -29,11 +29,11 @@ class RaydocsToSqlOperator(BaseOperator):
     """
     Land the documents of an extraction: one row per document, one per list item, one per field, and the ledger.
 
-    Types come from the template, never from the data. Everything happens in one transaction through the warehouse's
-    own Airflow connection, and a document that is landed again replaces its earlier rows: a retry, a clear or a
-    backfill never doubles a row, and a result that is older than the one that stands does not replace it. Results come
-    from ``results_path`` of the extraction; without one, each is fetched from Raydocs (one request a document, ability
-    ``sessions-read``, and one with ``templates-read``).
+    Types come from the template, never from the data. Everything happens in one transaction, where the warehouse has
+    them, through its own Airflow connection, and a document that is landed again replaces its earlier rows: a retry, a
+    clear or a backfill never doubles a row, and a result that is older than the one that stands does not replace it.
+    Results come from ``results_path`` of the extraction; without one, each is fetched from Raydocs (one request a
+    document, ability ``sessions-read``, and one with ``templates-read``).
 
     ``docs/landing.md`` describes the tables, and which warehouses there are.
 
@@ -100,7 +100,8 @@ class RaydocsToSqlOperator(BaseOperator):
         :raises RaydocsInputError: an argument that does not go with the template, or a verdict for what is no document
             to review, or with a correction that does not fit; nothing of this load is in the warehouse then.
         :raises RaydocsLandingError: when the warehouse refused, or its tables are not what ``on_schema_change`` asks
-            for; nothing of this load is in it then.
+            for; the error says what is left of this load then: no row, unless the warehouse has no transactions or the
+            answer to its commit was lost.
         """
         from raydocs_provider.api.schema import parse_schema
         from raydocs_provider.extraction.progress import LOAD
