@@ -154,9 +154,9 @@ def copy_files(hook: Any, plan: LandingPlan, files: RowFiles) -> None:
     """Copy encoded rows, as a load does."""
     warehouse = warehouse_for(hook)
     with warehouse.transaction(plan.records.table) as cursor:
-        for table in plan.tables:
-            for file in files.paths(table):
-                warehouse.copy(cursor, table, copied_columns(table), file)
+        for part in files.parts():
+            for table in plan.tables:
+                warehouse.copy(cursor, table, copied_columns(table), part.path(table))
 
 
 def insert_rows(hook: Any, rows: Rows) -> None:

@@ -113,18 +113,19 @@ def weigh_load(engine: str, number: int) -> tuple[int, int]:
 
 
 def _land(hook: Any, documents: Iterable[LandingDocument]) -> None:
-    Lander(warehouse_for(hook), _PLAN).land(documents, LOAD)
+    Lander(warehouse_for(hook), _PLAN).land(documents, LOAD, at_hand=True)
 
 
 def _encode(hook: Any, documents: Iterable[LandingDocument], folder: Path) -> RowFiles:
     warehouse, reader = warehouse_for(hook), RowReader(_PLAN)
     files = RowFiles(
+        (reader.read(document, LOAD) for document in documents),
         _PLAN.tables,
         folder,
         encode=warehouse.encode,
         separator=warehouse.separator,
         line=warehouse.line,
-        part_bytes=warehouse.file_bytes,
+        part_bytes=warehouse.part_bytes,
     )
-    files.write(reader.read(document, LOAD) for document in documents)
+    files.write()
     return files

@@ -70,7 +70,13 @@ class Spool:
     """
 
     def __init__(self, folder: FolderPath) -> None:
-        self._folder = folder
+        # A path below an `ObjectStoragePath` takes longer to make than a small local file to read.
+        self._folder: FolderPath = _local_path(folder) or folder
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether the files are in this machine's file system, and so are read without waiting for a network."""
+        return isinstance(self._folder, Path)
 
     def known_sessions(self, session_ids: Iterable[str]) -> dict[str, Outcome]:
         """
@@ -191,15 +197,14 @@ class Spool:
         target = self._folder / name
         if getattr(self._folder, "protocol", "") not in OBJECT_STORES:
             self._folder.mkdir(parents=True, exist_ok=True)
-        local = _local_path(target)
-        if local is None:
+        if not isinstance(target, Path):
             target.write_bytes(content)  # object stores show an object when it is complete
             return
         # A reader, or a worker killed half-way, must never see half a file.
-        partial = local.with_name(f".{local.name}.{uuid.uuid4().hex}.partial")
+        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
         try:
             partial.write_bytes(content)
-            partial.replace(local)
+            partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
 
@@ -217,8 +222,6 @@ def _unreadable(name: str, problem: Exception) -> RaydocsManifestError:
 
 
 def _local_path(path: Any) -> Path | None:
-    if isinstance(path, Path):
-        return path
     return Path(path.path) if getattr(path, "protocol", None) in ("", "file", "local") else None
 
 

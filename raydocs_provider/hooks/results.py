@@ -76,6 +76,11 @@ class ExtractionResults:
                 verdict=verdict,
             )
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether `documents` reads files of this machine's file system: nothing has to come over a network."""
+        return self._spool is not None and self._spool.at_hand
+
     def describe_load(self, context: Context) -> LoadContext:
         """What the audit columns say about the task instance that lands the documents now."""
         ti = context["ti"]

@@ -26,7 +26,7 @@ from raydocs_provider.landing.lake_formats import SEPARATOR, WRITERS, encode_cel
 from raydocs_provider.landing.names import assign_names
 from raydocs_provider.landing.replacing import Given, last_of_each
 from raydocs_provider.landing.review import Reviewer, parse_review
-from raydocs_provider.landing.row_files import RowFiles
+from raydocs_provider.landing.row_files import Part, RowFiles
 from raydocs_provider.landing.rows import DocumentRows, RowReader
 from raydocs_provider.landing.tables import Column, LandingPlan, Table
 from raydocs_provider.landing.target import plan_target
@@ -147,10 +147,11 @@ class LakeWriter:
         """
         tables = self._plan.tables
         delivery = _Delivery(RowReader(self._plan, self._reviewer))
-        rows = RowFiles(tables, folder, encode=encode_cells, separator=SEPARATOR, line=line_of)
-        rows.write(delivery.read(documents, load))
+        made = delivery.read(documents, load)
+        files = RowFiles(made, tables, folder, encode=encode_cells, separator=SEPARATOR, line=line_of)
+        (rows,) = files.parts()
         given = delivery.given
-        chosen = frozenset(last_of_each(given).values())
+        chosen = frozenset(last_of_each(given, rows.numbers).values())
         out = frozenset(range(len(given))) - chosen
         return LakeLoad(
             tables=tuple(map(str, tables)),
@@ -161,7 +162,7 @@ class LakeWriter:
             reviews=Counter(status for number in chosen if (status := given[number].review_status) is not None),
         )
 
-    def _write_files(self, rows: RowFiles, out: frozenset[int], folder: Path) -> Iterator[LakeFile]:
+    def _write_files(self, rows: Part, out: frozenset[int], folder: Path) -> Iterator[LakeFile]:
         for number, table in enumerate(self._plan.tables):
             if not rows.count(table, out) and table is not self._plan.documents:
                 continue

@@ -1,11 +1,14 @@
 """
 The one way rows get into a warehouse.
 
-First the target is looked at: what is missing there, and what its columns take. Then every document is read and its
-rows are written to files, one per table; this may take as long as the documents take to come, and memory holds one
-document at a time. Then one transaction creates what is missing, deletes by document key, copies the files, and
-writes the ledger last. So a load happens entirely or not at all, the same documents twice give the same rows, and a
-document extracted again replaces all rows of its earlier self.
+First the target is looked at: what is missing there, and what its columns take. Then documents are read, one at a
+time, and their rows are written to files. Then one transaction creates what is missing, deletes by document key, copies
+the files, and writes the ledger last. So a load happens entirely or not at all, the same documents twice give the same
+rows, and a document extracted again replaces all rows of its earlier self.
+
+Documents that have yet to come over a network are all read before the transaction, however long that takes. Of those
+that are at hand, only the first part is, where the engine works by itself while rows are copied: meanwhile the rows of
+the next part are made.
 
 A document that failed only changes its row in the ledger. The rows of an earlier success stay: a failed attempt to do
 better takes nothing away. Neither does a result that is older than the one that stands.
@@ -27,7 +30,7 @@ from raydocs_provider.landing.contract import Agreement, Existing, agree
 from raydocs_provider.landing.documents import LandingDocument, LoadContext
 from raydocs_provider.landing.replacing import EXTRACTED, Given, Held, decide, last_of_each
 from raydocs_provider.landing.review import REVIEW, Reviewer
-from raydocs_provider.landing.row_files import RowFiles
+from raydocs_provider.landing.row_files import Part, RowFiles
 from raydocs_provider.landing.rows import DocumentRows, RowReader
 from raydocs_provider.landing.tables import EXTRACTED_AT, REVIEW_STATUS, LandingPlan, Table
 from raydocs_provider.landing.values import moment_of
@@ -102,22 +105,25 @@ class Lander:
         """The tables that there are to be, before a look at the target."""
         return self._plan
 
-    def land(self, documents: Iterable[LandingDocument], load: LoadContext) -> LandingSummary:
+    def land(self, documents: Iterable[LandingDocument], load: LoadContext, at_hand: bool = False) -> LandingSummary:
         """
         Land documents, all or none.
 
-        :param documents: read once, in order, after a look at the target and before the transaction. Of two with the
-            same key the later one lands, unless its result is older.
+        :param documents: read once, in order, after a look at the target. Of two with the same key the later one lands,
+            unless its result is older.
         :param load: what goes into the audit columns.
+        :param at_hand: that no document has to be waited for, so that they may be read during the transaction. Default:
+            all are read before it, and other loads do not wait for them.
         :raises RaydocsLandingError: the warehouse refused something, or its tables are not what the schema contract
-            asks for; nothing of this load is in it.
-        :raises RaydocsInputError: verdicts that cannot be followed; nothing of this load is in it either.
+            asks for; what there is of the load then is in the message: nothing, where the engine has transactions.
+        :raises RaydocsInputError: verdicts that cannot be followed; there is nothing of the load then.
         """
         agreement = self._look()
         with tempfile.TemporaryDirectory(prefix="raydocs-landing-") as directory:
-            files = self._open_files(agreement, directory)
             delivery = _Delivery(RowReader(agreement.plan, self._reviewer))
-            files.write(delivery.read(documents, load))
+            files = self._open_files(agreement, directory, delivery.read(documents, load))
+            # The first part at least: whatever keeps it from being made should not have cost a transaction.
+            files.write(self._warehouse.part_bytes if at_hand else None)
             done = self._load(agreement, files, delivery.given)
         written = [number for number in range(len(delivery.given)) if number not in done.left_out]
         statuses = (delivery.given[number].review_status for number in written)
@@ -143,20 +149,19 @@ class Lander:
         """
         agreement = self._look()
         with tempfile.TemporaryDirectory(prefix="raydocs-landing-") as directory:
-            files = self._open_files(agreement, directory)
-            files.write(())
-            self._load(agreement, files, [], rehearsal=True)
+            self._load(agreement, self._open_files(agreement, directory, ()), [], rehearsal=True)
         return agreement.notes
 
-    def _open_files(self, agreement: Agreement, directory: str) -> RowFiles:
+    def _open_files(self, agreement: Agreement, directory: str, documents: Iterable[DocumentRows]) -> RowFiles:
         warehouse = self._warehouse
         return RowFiles(
+            documents,
             agreement.plan.tables,
             Path(directory),
             encode=warehouse.encode,
             separator=warehouse.separator,
             line=warehouse.line,
-            part_bytes=warehouse.file_bytes,
+            part_bytes=warehouse.part_bytes,
         )
 
     def _look(self) -> Agreement:
@@ -253,7 +258,7 @@ class _Delivery:
 
     def read(self, documents: Iterable[LandingDocument], load: LoadContext) -> Iterator[DocumentRows]:
         refusals: list[str] = []
-        for document in documents:
+        for document in _failures_last(documents):
             try:
                 made = self._reader.read(document, load)
             except RaydocsInputError as error:
@@ -277,8 +282,26 @@ class _Delivery:
             raise RaydocsInputError(" ".join([*refusals[:MAX_REFUSALS], *more, advice]))
 
 
+def _failures_last(documents: Iterable[LandingDocument]) -> Iterator[LandingDocument]:
+    """
+    A result counts before a failure, whichever is given first. So no part writes a failure where a later one has a
+    result for which the target stays as it is.
+    """
+    failures = []
+    for document in documents:
+        if document.state == EXTRACTED:
+            yield document
+        else:
+            failures.append(document)
+    yield from failures
+
+
 class _Load:
-    """The rows of one load on their way from the files into the tables."""
+    """
+    The rows of one load on their way from the files into the tables.
+
+    :param rehearsal: everything is done for no document.
+    """
 
     def __init__(
         self, warehouse: Warehouse, plan: LandingPlan, files: RowFiles, given: Sequence[Given], rehearsal: bool
@@ -287,84 +310,87 @@ class _Load:
         self._files = files
         self._given = given
         self._rehearsal = rehearsal
+        self._chosen: dict[str, int] = {}
+        self._written: dict[str, int] = {}
+        self._held: dict[str, Held] = {}
         self.plan = plan
         self.rows: dict[str, int] = {}
         self.columns: Existing = {}
         self.kept = 0
-        self.left_out: frozenset[int] = frozenset()
+        self.left_out: set[int] = set()
 
     def replace(self, cursor: Any, created: Collection[tuple[str, ...]]) -> Iterator[str]:
         """
-        Replace the rows of the documents.
-
-        The ledger's go first and come last: where a load is no transaction, it never names a document of which there
-        are only some rows.
+        Replace the rows of the documents, part by part.
 
         :param created: names of the tables that this load has created, in which there is nothing yet.
         """
-        warehouse, ledger, files = self._warehouse, self.plan.documents, self._files
-        chosen = last_of_each(self._given)
+        for part in self._files.parts():
+            yield from self._replace(cursor, part, created)
+            part.delete()
+        self.rows = {str(table): self._files.count(table, self.left_out) for table in self.plan.tables}
+        self.kept = len(self._chosen.keys() - self._written.keys())
+
+    def _replace(self, cursor: Any, part: Part, created: Collection[tuple[str, ...]]) -> Iterator[str]:
+        """
+        Replace the rows of the documents of a part.
+
+        The ledger's go first and come last: where a load is no transaction, it never names a document of which there
+        are only some rows.
+        """
+        warehouse, ledger = self._warehouse, self.plan.documents
+        chosen = last_of_each(self._given, part.numbers, self._chosen)
         yield f"read {self.plan.records.table} and {ledger}"
-        overtaken, attempts = self._compare(cursor, chosen, created)
-        self.kept = len(overtaken)
+        if ledger.name not in created:
+            self._look_up(cursor, [key for key in chosen if key not in self._chosen])
+        overtaken, attempts = decide({number: self._given[number] for number in chosen.values()}, self._held)
         keys = [key for key, number in chosen.items() if number not in overtaken]
+        # Documents of which an earlier part has written another, so that there are rows even in new tables.
+        again = [key for key in keys if key in self._written]
+        self.left_out.update(self._written[key] for key in again)
+        self.left_out.update(set(part.numbers).difference(chosen[key] for key in keys))
+        self._written.update((key, chosen[key]) for key in keys)
+        self._chosen |= chosen
         extracted = [key for key in keys if self._given[chosen[key]].state == EXTRACTED]
         if self._rehearsal:
             keys, extracted, attempts = [_NO_KEY], [_NO_KEY], {_NO_KEY: 0}
-        out = frozenset(range(len(self._given))) - {chosen[key] for key in keys if key in chosen}
-        self.left_out = out
         yield f"replace rows of {ledger}"
-        self._delete(cursor, ledger, keys, created)
+        self._delete(cursor, ledger, again if ledger.name in created else keys)
         for table in self.plan.tables:
             yield f"replace rows of {table}"
             if table is not ledger:
-                self._delete(cursor, table, extracted, created)
-            self.rows[str(table)] = count = files.count(table, out)
-            if count or self._rehearsal:
-                for file in files.paths(table, out):
-                    warehouse.copy(cursor, table, copied_columns(table), file)
+                self._delete(cursor, table, again if table.name in created else extracted)
+            if part.count(table, self.left_out) or self._rehearsal:
+                file = part.path(table, self.left_out)
+                warehouse.copy_while(cursor, table, copied_columns(table), file, self._files.write)
         yield f"count attempts in {ledger}"
         for times in sorted(set(attempts.values()) - {1}):
             for portion in self._portions([key for key, value in attempts.items() if value == times]):
                 warehouse.count_attempts(cursor, ledger, times, portion)
 
-    def _compare(
-        self, cursor: Any, chosen: Mapping[str, int], created: Collection[tuple[str, ...]]
-    ) -> tuple[frozenset[int], dict[str, int]]:
-        """Which documents stay as they are in the target, and how often the others were submitted."""
+    def _look_up(self, cursor: Any, keys: Sequence[str]) -> None:
+        """What the target holds of documents, before this load."""
         warehouse, ledger, documents = self._warehouse, self.plan.documents, self.plan.records.table
-        overtaken: set[int] = set()
-        attempts: dict[str, int] = {}
-        if ledger.name in created:
-            return frozenset(), attempts
-        for keys in self._portions(list(chosen) or [_NO_KEY]):
-            held = {
-                key: Held(state=state, session_id=session_id, attempts=count)
-                for key, state, session_id, count in warehouse.read_documents(
-                    cursor, ledger, ("state", "_session_id", "attempts"), keys
-                )
-            }
-            for key, result_id, extracted_at, status in warehouse.read_documents(
-                cursor, documents, ("_result_id", EXTRACTED_AT.name, REVIEW_STATUS.name), keys
+        for portion in self._portions([_NO_KEY] if self._rehearsal else keys):
+            for key, state, session_id, count in warehouse.read_documents(
+                cursor, ledger, ("state", "_session_id", "attempts"), portion
             ):
-                held[key] = replace(
-                    held.get(key, Held()),
+                self._held[key] = Held(state=state, session_id=session_id, attempts=count)
+            for key, result_id, extracted_at, status in warehouse.read_documents(
+                cursor, documents, ("_result_id", EXTRACTED_AT.name, REVIEW_STATUS.name), portion
+            ):
+                self._held[key] = replace(
+                    self._held.get(key, Held()),
                     result_id=result_id,
                     extracted_at=_moment(extracted_at),
                     review_status=status,
                 )
-            given = {chosen[key]: self._given[chosen[key]] for key in keys if key in chosen}
-            stay, counts = decide(given, held)
-            overtaken |= stay
-            attempts |= counts
-        return frozenset(overtaken), attempts
 
-    def _delete(self, cursor: Any, table: Table, keys: list[str], created: Collection[tuple[str, ...]]) -> None:
-        if table.name not in created:
-            for portion in self._portions(keys):
-                self._warehouse.delete(cursor, table, portion)
+    def _delete(self, cursor: Any, table: Table, keys: Sequence[str]) -> None:
+        for portion in self._portions(keys):
+            self._warehouse.delete(cursor, table, portion)
 
-    def _portions(self, keys: list[str]) -> Iterator[list[str]]:
+    def _portions(self, keys: Sequence[str]) -> Iterator[Sequence[str]]:
         size = self._warehouse.portion
         return (keys[start : start + size] for start in range(0, len(keys), size))
 

@@ -7,9 +7,10 @@ another run has extracted again since. What is newer stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from raydocs_provider.landing.review import APPROVED, CORRECTED
 
@@ -58,18 +59,25 @@ class Held:
     review_status: str | None = None
 
 
-def last_of_each(given: Iterable[Given]) -> dict[str, int]:
-    """The number of the document that counts for each key: the newest result; without any, the last one given."""
-    chosen: dict[str, tuple[int, Given]] = {}
-    for number, document in enumerate(given):
-        before = chosen.get(document.key)
-        if (
-            before is None
-            or before[1].state != EXTRACTED
-            or (document.state == EXTRACTED and not _overtaken(document, EXTRACTED, before[1].at))
-        ):
-            chosen[document.key] = (number, document)
-    return {key: number for key, (number, _) in chosen.items()}
+def last_of_each(
+    given: Sequence[Given], numbers: Iterable[int], before: Mapping[str, int] = MappingProxyType({})
+) -> dict[str, int]:
+    """
+    Which documents count of those that have the same key: the newest result; without any, what was submitted last.
+
+    Where a time is unknown, the later one given counts.
+
+    :param numbers: of the documents among which to choose, in order.
+    :param before: by key the numbers of earlier ones, as this function has chosen them.
+    :return: numbers by key, without the keys whose earlier document is still the one that counts.
+    """
+    chosen: dict[str, int] = {}
+    for number in numbers:
+        document = given[number]
+        earlier = chosen.get(document.key, before.get(document.key))
+        if earlier is None or _counts_more(document, given[earlier]):
+            chosen[document.key] = number
+    return chosen
 
 
 def decide(given: Mapping[int, Given], held: Mapping[str, Held]) -> tuple[frozenset[int], dict[str, int]]:
@@ -98,6 +106,12 @@ def decide(given: Mapping[int, Given], held: Mapping[str, Held]) -> tuple[frozen
             again = None not in (known.state, document.session_id) and document.session_id != known.session_id
             attempts[document.key] = (known.attempts or 1) + again
     return frozenset(kept), attempts
+
+
+def _counts_more(later: Given, earlier: Given) -> bool:
+    if EXTRACTED in (later.state, earlier.state) and later.state != earlier.state:
+        return later.state == EXTRACTED
+    return later.at is None or earlier.at is None or later.at >= earlier.at
 
 
 def _is_about_another(document: Given, known: Held) -> bool:

@@ -1,11 +1,10 @@
-"""The rows of a load on disk, one file per table, and where in them the rows of each document are."""
+"""The rows of a load on disk: parts of successive documents, in each of which a table has one file."""
 
 from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,17 +18,19 @@ _CHUNK_BYTES = 1 << 20
 
 class RowFiles:
     """
-    Writes rows as they come and keeps 16 bytes per document and table in memory.
+    Writes rows as they are asked for, and keeps 16 bytes per document and table in memory.
 
+    :param documents: read once, in order. A document's number is its place, from 0 on.
     :param tables: the tables there may be rows for.
     :param directory: an empty folder that lives as long as the files are needed.
     :param encode: cells -> text; encoded cells joined by ``separator`` are the encoding of them all.
     :param line: an encoded row -> how it stands in the file.
-    :param part_bytes: after how many bytes the next document begins another file; default: a table has one file.
+    :param part_bytes: a part ends with the document with which it is so large; default: there is one part.
     """
 
     def __init__(
         self,
+        documents: Iterable[DocumentRows],
         tables: Sequence[Table],
         directory: Path,
         *,
@@ -38,24 +39,93 @@ class RowFiles:
         line: Callable[[str], str],
         part_bytes: int | None = None,
     ) -> None:
-        self._files = {table: _TableFiles(directory / str(number), part_bytes) for number, table in enumerate(tables)}
+        self._documents = iter(documents)
+        self._tables = tables
+        self._directory = directory
         self._encode = encode
         self._separator = separator
         self._line = line
+        self._part_bytes = part_bytes
+        self._parts: list[Part] = []
+        self._open: Part | None = None
+        self._ended = False
 
-    def write(self, documents: Iterable[DocumentRows]) -> None:
-        """Write the rows of all documents, whose numbers are their places from 0 on. Called once."""
-        encode, separator, line = self._encode, self._separator, self._line
-        with ExitStack() as stack:
-            for files in self._files.values():
-                stack.enter_context(files)
-            for document in documents:
-                audit = separator + encode(document.audit)
-                lines = defaultdict[Table, list[str]](list)
-                for table, row in document.rows:
-                    lines[table].append(line(encode(row) + audit))
-                for table, files in self._files.items():
-                    files.write(lines.get(table, ()))
+    def write(self, size: int | None = None) -> bool:
+        """
+        Write the rows of the next documents.
+
+        :param size: of how many bytes at least; default: of all documents.
+        :return: whether there may be more documents.
+        """
+        written = 0
+        while not self._ended and (size is None or written < size):
+            written += self._write_next()
+        return not self._ended
+
+    def parts(self) -> Iterator[Part]:
+        """The parts in order, each as soon as it is written; at least one."""
+        number = 0
+        while True:
+            while number == len(self._parts) and self.write(1):
+                pass
+            if number == len(self._parts):
+                return
+            yield self._parts[number]
+            number += 1
+
+    def count(self, table: Table, without: Collection[int] = ()) -> int:
+        """
+        How many rows have been written for a table.
+
+        :param without: numbers of documents that do not count.
+        """
+        return sum(part.count(table, without) for part in self._parts)
+
+    def _write_next(self) -> int:
+        """Write the rows of one document. Returns how many bytes they are."""
+        part = self._open
+        if part is None:
+            first = self._parts[-1].end if self._parts else 0
+            part = self._open = Part(self._tables, self._directory, first)
+        document = next(self._documents, None)
+        if document is None:
+            self._ended = True
+            if part.end > part.first or not self._parts:
+                self._complete(part)
+            return 0
+        encode, line = self._encode, self._line
+        audit = self._separator + encode(document.audit)
+        lines = defaultdict[Table, list[str]](list)
+        for table, row in document.rows:
+            lines[table].append(line(encode(row) + audit))
+        written = part.write(lines)
+        if self._part_bytes is not None and part.size >= self._part_bytes:
+            self._complete(part)
+        return written
+
+    def _complete(self, part: Part) -> None:
+        part.complete()
+        self._parts.append(part)
+        self._open = None
+
+
+class Part:
+    """
+    The rows of successive documents.
+
+    :param first: the number of the first document.
+    """
+
+    def __init__(self, tables: Sequence[Table], directory: Path, first: int) -> None:
+        self.first = first
+        self.end = first
+        self.size = 0
+        self._files = {table: _RowFile(directory / f"{first}-{place}") for place, table in enumerate(tables)}
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of its documents."""
+        return range(self.first, self.end)
 
     def count(self, table: Table, without: Collection[int] = ()) -> int:
         """
@@ -64,70 +134,76 @@ class RowFiles:
         :param without: numbers of documents that do not count.
         """
         counts = self._files[table].counts
-        return sum(counts) - sum(counts[number] for number in without)
+        return sum(counts) - sum(counts[place] for place in self._places(without))
 
     def path(self, table: Table, without: Collection[int] = ()) -> Path:
         """
-        The file with the rows for a table that has one file.
+        The file with the rows for a table.
 
         :param without: numbers of documents whose rows are left out; where there are any, it is a copy.
         """
-        (path,) = self.paths(table, without)
-        return path
+        return self._files[table].path(self._places(without))
 
-    def paths(self, table: Table, without: Collection[int] = ()) -> Iterator[Path]:
-        """
-        The files with the rows for a table, at least one.
+    def write(self, lines: Mapping[Table, Sequence[str]]) -> int:
+        """Write the rows of the next document. Returns how many bytes they are."""
+        written = sum(file.write(lines.get(table, ())) for table, file in self._files.items())
+        self.end += 1
+        self.size += written
+        return written
 
-        :param without: numbers of documents whose rows are left out; files in which there are any are copied.
-        """
-        return self._files[table].paths(without)
+    def complete(self) -> None:
+        """Have the files hold all that was written."""
+        for file in self._files.values():
+            file.flush()
+
+    def delete(self) -> None:
+        """Delete the files."""
+        for file in self._files.values():
+            file.delete()
+
+    def _places(self, numbers: Collection[int]) -> list[int]:
+        return [place for place, number in enumerate(self.numbers) if number in numbers]
 
 
-class _TableFiles:
-    """The files of one table, while they are written and after."""
+class _RowFile:
+    """The rows for one table. No file is open but while it is written to or read."""
 
-    def __init__(self, stem: Path, part_bytes: int | None) -> None:
-        self._stem = stem
-        self._part_bytes = part_bytes
-        self._parts: list[tuple[Path, int]] = []
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rest = path.with_name(f"{path.name}-rest")
+        self._buffer = bytearray()
         self._sizes = array("Q")
         self.counts = array("Q")
 
-    def __enter__(self) -> None:
-        self._begin()
-
-    def __exit__(self, *_: object) -> None:
-        self._output.close()
-
-    def _begin(self) -> None:
-        """Begin a file, with the next document."""
-        path = self._stem.with_name(f"{self._stem.name}-{len(self._parts)}")
-        self._parts.append((path, len(self._sizes)))
-        self._output = path.open("wb", buffering=_BUFFER_BYTES)
-
-    def write(self, lines: Sequence[str]) -> None:
-        """Write the rows of the next document."""
-        if self._part_bytes is not None and lines and self._output.tell() >= self._part_bytes:
-            self._output.close()
-            self._begin()
-        self._sizes.append(self._output.write("".join(lines).encode()) if lines else 0)
+    def write(self, lines: Sequence[str]) -> int:
+        encoded = "".join(lines).encode()
+        self._buffer += encoded
+        self._sizes.append(len(encoded))
         self.counts.append(len(lines))
+        if len(self._buffer) > _BUFFER_BYTES:
+            self.flush()
+        return len(encoded)
 
-    def paths(self, without: Collection[int]) -> Iterator[Path]:
-        ends = [*(first for _, first in self._parts[1:]), len(self._sizes)]
-        for (path, first), end in zip(self._parts, ends, strict=True):
-            if not any(self._sizes[number] for number in range(first, end) if number in without):
-                yield path
-                continue
-            rest = path.with_name(f"{path.name}-rest")
-            with path.open("rb") as source, rest.open("wb") as target:
-                for number in range(first, end):
-                    if number in without:
-                        source.seek(self._sizes[number], 1)
-                    else:
-                        _copy(source, target, self._sizes[number])
-            yield rest
+    def flush(self) -> None:
+        with self._path.open("ab") as file:
+            file.write(self._buffer)
+        self._buffer.clear()
+
+    def path(self, without: Sequence[int]) -> Path:
+        left_out = frozenset(place for place in without if self._sizes[place])
+        if not left_out:
+            return self._path
+        with self._path.open("rb") as source, self._rest.open("wb") as target:
+            for place, size in enumerate(self._sizes):
+                if place in left_out:
+                    source.seek(size, 1)
+                else:
+                    _copy(source, target, size)
+        return self._rest
+
+    def delete(self) -> None:
+        self._path.unlink()
+        self._rest.unlink(missing_ok=True)
 
 
 def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:

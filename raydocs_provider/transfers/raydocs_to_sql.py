@@ -122,7 +122,9 @@ class RaydocsToSqlOperator(BaseOperator):
             lander = target.lander(warehouse, schema)
             self._load = Load(manifest, list(results.records(verdicts)), schema, warehouse.hook, lander.plan)
             with log_phase(self.log, "Read the results and write the rows") as span:
-                summary = lander.land(results.documents(verdicts), load)
+                # Mapped task instances load into the same tables: each makes its rows before it keeps the others out.
+                at_hand = results.at_hand and load.map_index < 0
+                summary = lander.land(results.documents(verdicts), load, at_hand)
                 span.set_attribute("raydocs.rows", sum(summary.rows.values()))
         self._load = replace(self._load, summary=summary)
         report_assets(self._load)

@@ -285,14 +285,14 @@ def _arm(kill: SelfKill, home: Home) -> None:
     from raydocs_provider.extraction.ledger import Ledger
     from raydocs_provider.extraction.spool import Spool
     from raydocs_provider.landing.lander import Lander
-    from raydocs_provider.landing.row_files import RowFiles
+    from raydocs_provider.landing.row_files import Part
 
     places: dict[str, tuple[Any, str]] = {
         "ledger": (Ledger, "_write"),
         "file": (Spool, "_write"),
         "read": (Spool, "read_session"),
         # Asked for a table whose old rows are deleted and whose new ones are not there yet.
-        "replace": (RowFiles, "path"),
+        "replace": (Part, "path"),
         "land": (Lander, "land"),
     }
     _count_down(*places[kill.where], kill, home)

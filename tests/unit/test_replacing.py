@@ -137,11 +137,32 @@ def test_what_is_new_or_stays_as_it_is_has_no_attempts_to_write_down():
         ([result("a", None), result("b", NOON)], {"k": 1}),
         ([result("a", NOON), failure("b", LATER)], {"k": 0}),
         ([failure("a", LATER), result("b", NOON)], {"k": 1}),
-        ([failure("a", LATER), failure("b", NOON)], {"k": 1}),
+        ([failure("a", LATER), failure("b", NOON)], {"k": 0}),
+        ([failure("a", NOON), failure("b", LATER)], {"k": 1}),
+        ([failure("a", LATER), failure("b", None)], {"k": 1}),
+        ([failure("a", None), failure("b", NOON)], {"k": 1}),
     ],
 )
-def test_of_several_with_one_key_the_newest_result_counts_else_the_last(documents, chosen):
-    assert last_of_each(documents) == chosen
+def test_of_several_with_one_key_the_newest_result_counts_else_the_newest_failure(documents, chosen):
+    assert last_of_each(documents, range(len(documents))) == chosen
+
+
+anything = st.builds(
+    Given,
+    key=st.sampled_from("abc"),
+    state=st.sampled_from([EXTRACTED, FAILED]),
+    at=st.sampled_from([EARLIER, NOON, LATER, None]),
+)
+
+
+@given(st.lists(anything, max_size=8), st.data())
+def test_what_counts_does_not_depend_on_how_many_are_looked_at_at_once(documents, data):
+    first = data.draw(st.integers(0, len(documents)))
+
+    chosen = last_of_each(documents, range(first))
+    later = last_of_each(documents, range(first, len(documents)), chosen)
+
+    assert chosen | later == last_of_each(documents, range(len(documents)))
 
 
 class Target:
@@ -151,7 +172,7 @@ class Target:
         self.held: Held | None = None
 
     def load(self, documents: list[Given]) -> None:
-        chosen = {number: documents[number] for number in last_of_each(documents).values()}
+        chosen = {number: documents[number] for number in last_of_each(documents, range(len(documents))).values()}
         kept, attempts = decide(chosen, {"k": self.held} if self.held else {})
         for number, document in chosen.items():
             if number not in kept:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -33,8 +33,8 @@ class Warehouse(ABC):
     separator: ClassVar[str] = "\t"
     #: How many documents one statement is about. Their keys are literals of 64 characters.
     portion: ClassVar[int] = 5_000
-    #: A file for `copy` ends with the document with which it is so large; None: the rows of a table are one file.
-    file_bytes: ClassVar[int | None] = None
+    #: Rows are copied in parts; one ends with the document with which it is so large. None: all rows are one part.
+    part_bytes: ClassVar[int | None] = None
     #: Whether `lock` keeps other loads out from before the target is looked at. Where it does not, a table that was
     #: missing may hold rows of another load by the time that this one writes its own.
     locks_first: ClassVar[bool] = True
@@ -106,6 +106,16 @@ class Warehouse(ABC):
         :param columns: of the table, in the order of the cells.
         :param file: the encoded rows, in UTF-8.
         """
+
+    def copy_while(
+        self, cursor: Any, table: Table, columns: Sequence[Column], file: Path, meanwhile: Callable[[int], bool]
+    ) -> None:
+        """
+        As `copy`. Where the engine works by itself, the time is used.
+
+        :param meanwhile: makes rows of about so many bytes, for later, and says whether there are more to make.
+        """
+        self.copy(cursor, table, columns, file)
 
     @abstractmethod
     def hint(self, error: BaseException) -> str:

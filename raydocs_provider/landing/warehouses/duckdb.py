@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -69,7 +70,7 @@ class DuckDBWarehouse(Warehouse):
     modules: ClassVar = ("duckdb", "_duckdb")
     separator: ClassVar = ","
     # A scan keeps all of its file in memory.
-    file_bytes: ClassVar = 4 * 1024 * 1024
+    part_bytes: ClassVar = 16 * 1024 * 1024
 
     def connect(self) -> Any:
         """
@@ -124,6 +125,16 @@ class DuckDBWarehouse(Warehouse):
             f"auto_detect = false, header = false, delim = ',', quote = '{QUOTE}', escape = '{QUOTE}', nullstr = '', "
             f"allow_quoted_nulls = false, parallel = false, max_line_size = {_MAX_LINE_BYTES})"
         )
+
+    def copy_while(
+        self, cursor: Any, table: Table, columns: Sequence[Column], file: Path, meanwhile: Callable[[int], bool]
+    ) -> None:
+        """Copy in a thread, which needs the interpreter only at the end."""
+        with ThreadPoolExecutor(1) as thread:
+            copying = thread.submit(self.copy, cursor, table, columns, file)
+            while not copying.done() and meanwhile(1):
+                pass
+        copying.result()
 
     def column_types(self, cursor: Any, table: Table) -> Mapping[str, str]:
         """Without the length of a VARCHAR, which DuckDB does not keep. Names have no case."""

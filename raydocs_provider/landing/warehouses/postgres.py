@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 from raydocs_provider.landing.contract import BOOLEANS, DATES, EVERYTHING, JSON, NUMBERS, TIMES, integers_of
 from raydocs_provider.landing.tables import KEY, Column, Kind, Table
@@ -12,7 +12,9 @@ from raydocs_provider.landing.values import Cell
 from raydocs_provider.landing.warehouses.base import Warehouse
 from raydocs_provider.landing.warehouses.encoding import encode_text
 
-_CHUNK_BYTES = 1 << 20
+# What the server takes without that we wait for it. psycopg takes long for each, psycopg2 does not.
+_CHUNK_BYTES = 1 << 18
+_READ_BYTES = 1 << 15
 
 _HINTS = {
     "42883": "the server lacks a function of PostgreSQL 11; for Amazon Redshift make a connection of the type redshift",
@@ -58,6 +60,7 @@ class PostgresWarehouse(Warehouse):
         r"timestamp(\(6\))? with(out)? time zone": TIMES,
     }
     modules: ClassVar = ("psycopg", "psycopg2")
+    part_bytes: ClassVar = 8 * 1024 * 1024
 
     def begin(self, connection: Any) -> Any:
         """Leave autocommit, should the connection's extras have set it; read times without zone as UTC."""
@@ -87,20 +90,51 @@ class PostgresWarehouse(Warehouse):
 
     def copy(self, cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:
         """Stream the file over the connection."""
+        self.copy_while(cursor, table, columns, file, lambda size: False)
+
+    def copy_while(
+        self, cursor: Any, table: Table, columns: Sequence[Column], file: Path, meanwhile: Callable[[int], bool]
+    ) -> None:
+        """
+        Make as many rows as are sent, while the server works on what it has.
+
+        In turns, for a thread that sends would have to wait for the interpreter after each of many small writes.
+        """
         names = ", ".join(self.quote(column.name) for column in columns)
         sql = f"COPY {self.quote_table(table)} ({names}) FROM STDIN (ENCODING 'UTF8')"
         with file.open("rb") as rows:
             if hasattr(cursor, "copy_expert"):  # psycopg2
-                cursor.copy_expert(sql, rows)
+                source = _Source(rows, meanwhile)
+                cursor.copy_expert(sql, source, size=_READ_BYTES)
+                if source.stopped is not None:
+                    raise source.stopped
                 return
             with cursor.copy(sql) as copy:
                 while chunk := rows.read(_CHUNK_BYTES):
                     copy.write(chunk)
+                    meanwhile(len(chunk))
 
     def hint(self, error: BaseException) -> str:
         """The SQLSTATE, and what to do about those that a person has to act on."""
         state = _sqlstate(error)
         return f"{state} ({_HINTS[state]})" if state in _HINTS else state
+
+
+class _Source:
+    """A file as psycopg2 reads it, which would make an error of its own of whatever is raised meanwhile."""
+
+    def __init__(self, file: BinaryIO, meanwhile: Callable[[int], bool]) -> None:
+        self._file = file
+        self._meanwhile = meanwhile
+        self.stopped: BaseException | None = None
+
+    def read(self, size: int) -> bytes:
+        try:
+            self._meanwhile(size)
+        except BaseException as error:  # raised again once psycopg2 is out of the way
+            self.stopped = error
+            return b""
+        return self._file.read(size)
 
 
 def _sqlstate(error: BaseException) -> str:

@@ -11,7 +11,7 @@ duckdb_only = pytest.mark.parametrize("database", ["duckdb"], indirect=True)
 @duckdb_only
 @pytest.mark.parametrize("size", [1, 3_000, 1_000_000])
 def test_a_load_that_is_scanned_in_parts_lands_whole_and_once(database, monkeypatch, size):
-    monkeypatch.setattr(DuckDBWarehouse, "file_bytes", size)
+    monkeypatch.setattr(DuckDBWarehouse, "part_bytes", size)
     plan = plan_of(GROUPS, database.table)
     documents = [
         invoice(str(number % 20), DATA | {"invoice_header": {"invoice_number": f"line one\n{number}"}})

@@ -88,7 +88,10 @@ def found(database: Database, plan: LandingPlan) -> tuple[dict[str, Any], dict[s
 
 @every_engine
 @pytest.mark.parametrize("first", [True, False], ids=["the first load", "a load with another template"])
-def test_a_load_interrupted_after_any_call_to_the_engine_has_changed_nothing(database, first):
+@pytest.mark.parametrize("in_parts", [False, True], ids=["in one", "in parts"])
+def test_a_load_interrupted_after_any_call_to_the_engine_has_changed_nothing(database, first, in_parts, monkeypatch):
+    if in_parts:
+        monkeypatch.setattr(type(warehouse_for(database.hook)), "part_bytes", 1)
     plan = plan_of(WIDER, database.table)
     rules = parse_review(0.99)
     assert rules is not None
@@ -103,7 +106,7 @@ def test_a_load_interrupted_after_any_call_to_the_engine_has_changed_nothing(dat
         warehouse = warehouse_for(database.hook)
         interrupt(warehouse, interruptions)
         try:
-            Lander(warehouse, plan, EVOLVE, reviewer).land(documents, LOAD)
+            Lander(warehouse, plan, EVOLVE, reviewer).land(documents, LOAD, at_hand=in_parts)
             break
         except Interrupted:
             now, same = found(database, plan)

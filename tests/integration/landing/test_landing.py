@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.documents import LandingDocument
 from raydocs_provider.landing.lander import Lander
-from raydocs_provider.landing.tables import AUDIT, Column, LandingPlan, Table
+from raydocs_provider.landing.tables import AUDIT, LandingPlan, Table
 from raydocs_provider.landing.warehouses import warehouse_for
 from tests.integration.landing.conftest import ENGINES, Database, quoted
 from tests.integration.landing.invoices import (
@@ -413,15 +412,15 @@ def test_an_error_in_the_middle_leaves_nothing_behind_and_no_value_in_the_messag
     before = all_rows(database, plan)
     wider = plan_of(GROUPS | {"more": {"field": STRING}}, database.table)
     warehouse = warehouse_for(database.hook)
-    copy = warehouse.copy
+    copy = warehouse.copy_while
 
-    def fail_at_the_ledger(cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:
+    def fail_at_the_ledger(cursor: Any, table: Table, *rest: Any) -> None:
         # By now a column is added and the rows of all other tables are replaced.
         if table.name == plan.documents.name:
             warehouse.execute(cursor, "SELECT 'SECRET' FROM no_such_table")
-        copy(cursor, table, columns, file)
+        copy(cursor, table, *rest)
 
-    monkeypatch.setattr(warehouse, "copy", fail_at_the_ledger)
+    monkeypatch.setattr(warehouse, "copy_while", fail_at_the_ledger)
     with caplog.at_level(logging.DEBUG), pytest.raises(RaydocsLandingError) as raised:
         Lander(warehouse, wider).land([invoice("a", {"totals": {"total_amount": 666}}), invoice("SECRET")], LOAD)
 

@@ -297,7 +297,7 @@ _IMPATIENT = {
 def look_during_a_load(database: Database, plan: LandingPlan, document: LandingDocument, sql: str) -> Any:
     """What another connection sees, or why it does not, after all rows but the ledger's are written."""
     warehouse = warehouse_for(database.hook)
-    copy_file = warehouse.copy
+    copy_file = warehouse.copy_while
     seen: list[Any] = []
 
     def look_before_the_ledger(cursor: Any, table: Table, *rest: Any) -> None:
@@ -311,7 +311,7 @@ def look_during_a_load(database: Database, plan: LandingPlan, document: LandingD
                     seen.append(str(error))
         copy_file(cursor, table, *rest)
 
-    warehouse.copy = look_before_the_ledger  # type: ignore[method-assign]
+    warehouse.copy_while = look_before_the_ledger  # type: ignore[method-assign]
     Lander(warehouse, plan).land([document], LOAD)
     return seen[0]
 
