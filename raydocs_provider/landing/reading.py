@@ -139,10 +139,10 @@ def read_timestamp(value: object, formats: Formats = ()) -> tuple[datetime | Non
 def exact_number(value: object) -> Decimal | None:
     """The number as it stands in JSON; None for what is no finite number. A bool is not a number."""
     match value:
-        case bool():
-            return None
         case Decimal():
             return value if value.is_finite() else None
+        case bool():
+            return None
         case int():
             return Decimal(value)
         case float():

@@ -23,8 +23,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from raydocs_provider.api.schema import ExtractionSchema
 from raydocs_provider.arguments import require_ratio
@@ -32,9 +30,6 @@ from raydocs_provider.exceptions import RaydocsInputError
 from raydocs_provider.landing.names import Path
 from raydocs_provider.landing.review_checks import Equation, ReadNumber, Required, parse_check, read_number
 from raydocs_provider.landing.schema_fields import SchemaFields
-
-if TYPE_CHECKING:
-    from raydocs_provider.landing.rows import Trail
 
 # What review_status says; NULL where there are no rules. The last two are the word of a person.
 REVIEW = "review"
@@ -206,17 +201,17 @@ class DocumentReview:
         """The values in no list that failed checks are about, whether the document has them or not."""
         return tuple(self._written[path] for path in self._words)
 
-    def judge(self, trail: Trail, confidence: object, is_null: bool, misfit: bool = False) -> str | None:
+    def judge(self, path: Path, confidence: object, is_null: bool, misfit: bool = False) -> str | None:
         """
         Judge one value, in the order of the document.
 
-        :param trail: names from the group down, and the index after each list.
+        :param path: names from the group down.
         :param confidence: one that is no number from 0 to 1 is a missing one.
         :param misfit: whether it did not fit its column.
         :return: why it is to be looked at: ``misfit``, else ``low_confidence`` or ``missing_confidence``, else what is
             wrong with the document as a whole that it is a part of: ``required``, ``sum`` or ``unchecked``. Or None.
         """
-        path, known = _names(trail), _known(confidence)
+        known = _known(confidence)
         code = self._compare(path, known, is_null)
         if misfit:
             self._found[MISFIT][self._name(path)] = None
@@ -266,12 +261,6 @@ class DocumentReview:
         Other names come from the data, and may be anything.
         """
         return next((self._written[part] for part in _outwards(path) if part in self._written), EVERY_FIELD)
-
-
-@lru_cache(maxsize=16_384)
-def _names(trail: Trail) -> Path:
-    """The trail without indexes. Most documents have the same trails."""
-    return tuple(step for step in trail if isinstance(step, str))
 
 
 def _known(confidence: object) -> Decimal | None:

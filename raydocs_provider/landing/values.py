@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from functools import partial
+from json.encoder import encode_basestring
 
 from raydocs_provider.landing.reading import exact_number, read_boolean, read_date, read_decimal, read_timestamp
 from raydocs_provider.landing.tables import Column, Kind, Room
 
 Cell = str | int | Decimal | bool | date | datetime | None
+Row = tuple[Cell, ...]
 #: The cell of a value, and what is wrong with the value or None.
 Fitted = tuple[Cell, str | None]
 
@@ -22,14 +23,15 @@ DECIMAL_SCALE = 9
 _MAX_ADJUSTED = DECIMAL_PRECISION - DECIMAL_SCALE - 1
 _QUANTUM = Decimal(1).scaleb(-DECIMAL_SCALE)
 _EXACT = Context(prec=60)
+# From here on, `str` writes the decimals of a number one by one. Then in so few characters, which take less time to
+# count than the exponent takes to look up, there are no more decimals than have room.
+_MIN_PLAIN = -6
+_MAX_SHORT = len("0.") + DECIMAL_SCALE
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,6})?", re.ASCII)
 MAX_INTEGER = 2**63 - 1
 _MAX_JSON_DEPTH = 100
 # Beyond what a double holds, engines refuse the number and with it the load.
 _MAX_JSON_EXPONENT = 300
-
-# Made once; `json.dumps` makes an encoder for each call.
-_write_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 UNSTORABLE = "held characters that cannot be stored"
 
@@ -59,6 +61,29 @@ def fit(value: object, kind: Kind) -> Fitted:
         not where the value fits after a change that loses something (rounding, replaced characters).
     """
     return _FITTERS[kind](value)
+
+
+def fit_decimal(value: object) -> tuple[Decimal | None, str | None]:
+    """As `fit`, for a column of decimals."""
+    if value is None:
+        return None, None
+    number = value if type(value) is Decimal and value.is_finite() else _decimal(value)
+    if number is None:
+        return None, "not a number"
+    if not number:
+        return Decimal(0), None
+    adjusted = number.adjusted()
+    if adjusted > _MAX_ADJUSTED:
+        return None, "too large a number"
+    if adjusted >= _MIN_PLAIN and len(str(number)) <= _MAX_SHORT:
+        return number, None
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and exponent >= -DECIMAL_SCALE:
+        return number, None
+    rounded = number.quantize(_QUANTUM, context=_EXACT)
+    if rounded.adjusted() > _MAX_ADJUSTED:
+        return None, "too large a number"
+    return rounded, None if rounded == number else f"rounded to {DECIMAL_SCALE} decimals"
 
 
 def _fit_into(value: object, fit_value: Callable[[object], Fitted], room: Room) -> Fitted:
@@ -94,12 +119,14 @@ def text_of(value: object) -> str | None:
         return None
     if isinstance(value, str):
         return storable(value)
+    if isinstance(value, Decimal):
+        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         # str() of an int refuses more than 4,300 digits.
         return str(value) if abs(value) <= MAX_INTEGER else format(Decimal(value), "f")
-    if isinstance(value, float | Decimal):
+    if isinstance(value, float):
         return str(value)
     return json_of(value)
 
@@ -108,8 +135,12 @@ def storable(text: str) -> str:
     """The text with NUL characters and lone surrogates, which no UTF-8 database takes, as U+FFFD."""
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
-    if not text.isascii():
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
 
 
@@ -117,29 +148,52 @@ def json_of(value: object) -> str:
     """The value as JSON that every engine takes: numbers exact, NaN as null, no character that cannot be stored."""
     try:
         text = _write_json(value)
-    except (TypeError, ValueError, RecursionError):
-        return _encode(value, _MAX_JSON_DEPTH)
-    return text if storable(text) == text and "\\u0000" not in text else _encode(value, _MAX_JSON_DEPTH)
+        if storable(text) == text and "\\u0000" not in text:
+            return text
+    except (TypeError, RecursionError):
+        pass
+    return _write_json(_tame(value, _MAX_JSON_DEPTH))
 
 
-def _encode(value: object, depth: int) -> str:
-    """As ``json.dumps``, which can neither write a Decimal nor leave a character out. Below ``depth`` it is cut off."""
+def _write_json(value: object) -> str:
+    """
+    As ``json.dumps``, which cannot write a Decimal, and takes longer for the few words that there mostly are.
+
+    :raises TypeError: it is not JSON.
+    :raises RecursionError: it is nested too deep.
+    """
     if isinstance(value, str):
-        return json.dumps(storable(value), ensure_ascii=False)
-    if isinstance(value, Mapping) and depth:
-        # Two keys may have become one, which the strict refuse.
-        pairs = {_encode(str(key), 0): _encode(item, depth - 1) for key, item in value.items()}
-        return f"{{{', '.join(f'{key}: {item}' for key, item in pairs.items())}}}"
-    if isinstance(value, list | tuple) and depth:
-        return f"[{', '.join(_encode(item, depth - 1) for item in value)}]"
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
+        return encode_basestring(value)
+    if isinstance(value, list):
+        return f"[{', '.join([_write_json(item) for item in value])}]"
+    if isinstance(value, dict):
+        pairs = [f"{encode_basestring(key)}: {_write_json(item)}" for key, item in value.items()]
+        return f"{{{', '.join(pairs)}}}"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and -MAX_INTEGER <= value <= MAX_INTEGER:
+        return str(value)
     if isinstance(value, int | float | Decimal):
-        number = _decimal(value)
+        number = exact_number(value)
         if number is None:
             return "null"
-        return str(number) if abs(number.adjusted()) < _MAX_JSON_EXPONENT else f'"{number}"'
-    return '"..."'
+        return str(value) if abs(number.adjusted()) < _MAX_JSON_EXPONENT else f'"{number}"'
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _tame(value: object, depth: int) -> object:
+    """The value as one that can be written and stored. Below ``depth`` it is cut off."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, Mapping) and depth:
+        return {storable(str(key)): _tame(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, list | tuple) and depth:
+        return [_tame(item, depth - 1) for item in value]
+    if value is None or isinstance(value, int | float | Decimal):
+        return value
+    return "..."
 
 
 def moment_of(text: str | None) -> datetime | None:
@@ -174,33 +228,16 @@ def _decimal(value: object) -> Decimal | None:
 
 
 def _fit_text(value: object) -> Fitted:
-    text = text_of(value)
+    if value is None:
+        return None, None
     if isinstance(value, str):
-        return text, UNSTORABLE if text != value else None
-    return text, "not a text" if isinstance(value, Mapping | list) else None
+        text = storable(value)
+        return text, None if text == value else UNSTORABLE
+    return text_of(value), "not a text" if isinstance(value, Mapping | list) else None
 
 
 def _fit_json(value: object) -> Fitted:
     return None if value is None else json_of(value), None
-
-
-def _fit_decimal(value: object) -> tuple[Decimal | None, str | None]:
-    if value is None:
-        return None, None
-    number = _decimal(value)
-    if number is None:
-        return None, "not a number"
-    if not number:
-        return Decimal(0), None
-    if number.adjusted() > _MAX_ADJUSTED:
-        return None, "too large a number"
-    exponent = number.as_tuple().exponent
-    if isinstance(exponent, int) and exponent >= -DECIMAL_SCALE:
-        return number, None
-    rounded = number.quantize(_QUANTUM, context=_EXACT)
-    if rounded.adjusted() > _MAX_ADJUSTED:
-        return None, "too large a number"
-    return rounded, None if rounded == number else f"rounded to {DECIMAL_SCALE} decimals"
 
 
 def _fit_integer(value: object) -> tuple[int | None, str | None]:
@@ -252,7 +289,7 @@ def _read(value: object, kind: Kind, formats: tuple[str, ...]) -> Fitted:
 
 _FITTERS: Mapping[Kind, Callable[[object], Fitted]] = {
     Kind.TEXT: _fit_text,
-    Kind.DECIMAL: _fit_decimal,
+    Kind.DECIMAL: fit_decimal,
     Kind.INTEGER: _fit_integer,
     Kind.BOOLEAN: _fit_boolean,
     Kind.DATE: _fit_date,

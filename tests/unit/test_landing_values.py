@@ -25,6 +25,8 @@ from raydocs_provider.landing.values import UNSTORABLE, fit, fitter_of, json_of,
         ("12345678901234567890123456789.123456789", Decimal("12345678901234567890123456789.123456789")),
         (Decimal("1.5000000000000"), Decimal("1.5")),
         (Decimal("0E+999999"), Decimal(0)),
+        (Decimal("-0.123456789"), Decimal("-0.123456789")),
+        (Decimal("1E-9"), Decimal("1E-9")),
         (None, None),
     ],
 )
@@ -59,6 +61,7 @@ def test_what_is_no_number_or_has_no_room_leaves_the_cell_empty_and_says_why(val
 
 def test_more_than_nine_decimals_are_rounded_and_that_is_said():
     assert fit(Decimal("0.12345678951"), Kind.DECIMAL) == (Decimal("0.123456790"), "rounded to 9 decimals")
+    assert fit(Decimal("1.5E-9"), Kind.DECIMAL) == (Decimal("2E-9"), "rounded to 9 decimals")
     assert fit("1e-999999", Kind.DECIMAL) == (Decimal(0), "rounded to 9 decimals")
 
 
@@ -125,6 +128,8 @@ def test_an_integer_of_any_length_has_a_text():
         ("\ud800", '"\ufffd"'),
         ({"\0": 1, "\ud800": 2, "a": 3}, '{"\ufffd": 2, "a": 3}'),
         ([Decimal("1E+400"), Decimal("1E+4")], '["1E+400", 1E+4]'),
+        ([10**300, 10**299], f'["1{"0" * 300}", 1{"0" * 299}]'),
+        ([1e22, None, True, "\ud83d\ude00"], '[1e+22, null, true, "😀"]'),
     ],
 )
 def test_json_is_such_that_every_engine_takes_it(value, text):
@@ -137,6 +142,14 @@ def test_json_nested_without_end_is_cut_off():
         value = [value]
 
     assert json_of(value) == "[" * 100 + '"..."' + "]" * 100
+
+
+def test_json_nested_deeper_than_any_document_is_whole():
+    value: Any = Decimal("0.1")
+    for _ in range(200):
+        value = {"a": [value]}
+
+    assert json_of(value) == '{"a": [' * 200 + "0.1" + "]}" * 200
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,18 @@ _QUOTED_NULL = f"{QUOTE}{_NULL}{QUOTE}"
 
 def encode_text(cells: Sequence[Cell]) -> str:
     r"""Cells with tabs between them, as PostgreSQL's COPY reads text: ``\N`` is NULL, a newline is ``\n``."""
-    texts = [cell if type(cell) is str else _NULL if cell is None else text_of_cell(cell) or "" for cell in cells]
+    texts = [_NULL if cell is None else cell if type(cell) is str else text_of_cell(cell) or "" for cell in cells]
     row = "\t".join(texts)
-    if "\\" in row or "\n" in row or "\r" in row or row.count("\t") != len(texts) - 1:
-        row = "\t".join(map(_escape, texts))
+    if row.count("\t") != len(texts) - 1:
+        row = "\t".join([_escape(text).replace("\t", r"\t") for text in texts])
+    elif "\\" in row or "\n" in row or "\r" in row:
+        row = _escape(row)
     return row.replace(_NULL, r"\N")
 
 
 def encode_csv(cells: Sequence[Cell]) -> str:
     """CSV in which an empty cell is NULL and every other is quoted, with `QUOTE`."""
-    texts = [cell if type(cell) is str else _NULL if cell is None else text_of_cell(cell) or "" for cell in cells]
+    texts = [_NULL if cell is None else cell if type(cell) is str else text_of_cell(cell) or "" for cell in cells]
     row = _NEXT.join(texts)
     if row.count(QUOTE) != 2 * (len(texts) - 1):
         row = _NEXT.join([text.replace(QUOTE, QUOTE * 2) for text in texts])
@@ -39,9 +42,9 @@ def encode_csv(cells: Sequence[Cell]) -> str:
 
 def encode_json(cells: Sequence[Cell]) -> str:
     """Cells as they stand in a JSON array. Numbers that are no integers are texts, and so exact."""
-    return json.dumps(
-        [cell if isinstance(cell, bool | int) else text_of_cell(cell) for cell in cells], ensure_ascii=False
-    )[1:-1]
+    return ", ".join(
+        ["null" if cell is None else encode_basestring(cell) if type(cell) is str else _json_of(cell) for cell in cells]
+    )
 
 
 def read_json(file: Path, size: int) -> Iterator[list[list[Any]]]:
@@ -56,4 +59,9 @@ def read_json(file: Path, size: int) -> Iterator[list[list[Any]]]:
 
 
 def _escape(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace("\r", r"\r")
+
+
+def _json_of(cell: Cell) -> str:
+    text = text_of_cell(cell) or ""
+    return text if isinstance(cell, bool | int) else encode_basestring(text)
