@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from functools import partial
 from json.encoder import encode_basestring
+from types import NoneType
+from typing import Any
 
 from raydocs_provider.landing.reading import exact_number, read_boolean, read_date, read_decimal, read_timestamp
 from raydocs_provider.landing.tables import Column, Kind, Room
@@ -150,7 +152,7 @@ def json_of(value: object) -> str:
         text = _write_json(value)
         if storable(text) == text and "\\u0000" not in text:
             return text
-    except (TypeError, RecursionError):
+    except (KeyError, TypeError, RecursionError):
         pass
     return _write_json(_tame(value, _MAX_JSON_DEPTH))
 
@@ -159,40 +161,58 @@ def _write_json(value: object) -> str:
     """
     As ``json.dumps``, which cannot write a Decimal, and takes longer for the few words that there mostly are.
 
-    :raises TypeError: it is not JSON.
+    :raises KeyError: something is of another type than JSON is parsed into.
+    :raises TypeError: a key is no text.
     :raises RecursionError: it is nested too deep.
     """
-    if isinstance(value, str):
-        return encode_basestring(value)
-    if isinstance(value, list):
-        return f"[{', '.join([_write_json(item) for item in value])}]"
-    if isinstance(value, dict):
-        pairs = [f"{encode_basestring(key)}: {_write_json(item)}" for key, item in value.items()]
-        return f"{{{', '.join(pairs)}}}"
-    if value is None:
+    return _WRITERS[type(value)](value)
+
+
+def _write_list(items: list[object]) -> str:
+    return f"[{', '.join([_WRITERS[type(item)](item) for item in items])}]"
+
+
+def _write_object(pairs: dict[str, object]) -> str:
+    written = [f"{encode_basestring(key)}: {_WRITERS[type(item)](item)}" for key, item in pairs.items()]
+    return f"{{{', '.join(written)}}}"
+
+
+def _write_integer(number: int) -> str:
+    return str(number) if abs(number) <= MAX_INTEGER else _write_number(number)
+
+
+def _write_number(number: int | float | Decimal) -> str:
+    exact = exact_number(number)
+    if exact is None:
         return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int) and -MAX_INTEGER <= value <= MAX_INTEGER:
-        return str(value)
-    if isinstance(value, int | float | Decimal):
-        number = exact_number(value)
-        if number is None:
-            return "null"
-        return str(value) if abs(number.adjusted()) < _MAX_JSON_EXPONENT else f'"{number}"'
-    raise TypeError(f"{type(value).__name__} is not JSON")
+    return str(number) if abs(exact.adjusted()) < _MAX_JSON_EXPONENT else f'"{exact}"'
+
+
+_WRITERS: Mapping[type, Callable[[Any], str]] = {
+    str: encode_basestring,
+    int: _write_integer,
+    Decimal: _write_number,
+    float: _write_number,
+    bool: lambda value: "true" if value else "false",
+    NoneType: lambda _: "null",
+    list: _write_list,
+    dict: _write_object,
+}
 
 
 def _tame(value: object, depth: int) -> object:
     """The value as one that can be written and stored. Below ``depth`` it is cut off."""
     if isinstance(value, str):
-        return storable(value)
+        return storable(str(value))
     if isinstance(value, Mapping) and depth:
         return {storable(str(key)): _tame(item, depth - 1) for key, item in value.items()}
     if isinstance(value, list | tuple) and depth:
         return [_tame(item, depth - 1) for item in value]
-    if value is None or isinstance(value, int | float | Decimal):
+    if value is None or isinstance(value, bool):
         return value
+    for plain in (int, float, Decimal):
+        if isinstance(value, plain):
+            return plain(value)
     return "..."
 
 

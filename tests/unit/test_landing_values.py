@@ -4,6 +4,7 @@ import json
 import math
 from datetime import UTC, datetime
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -129,6 +130,7 @@ def test_an_integer_of_any_length_has_a_text():
         ({"\0": 1, "\ud800": 2, "a": 3}, '{"\ufffd": 2, "a": 3}'),
         ([Decimal("1E+400"), Decimal("1E+4")], '["1E+400", 1E+4]'),
         ([10**300, 10**299], f'["1{"0" * 300}", 1{"0" * 299}]'),
+        ((Kind.TEXT, HTTPStatus.OK, {"a", "b"}, {1: None}), '["text", 200, "...", {"1": null}]'),
         ([1e22, None, True, "\ud83d\ude00"], '[1e+22, null, true, "😀"]'),
     ],
 )
