@@ -235,7 +235,8 @@ def text_of_cell(cell: Cell) -> str | None:
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, datetime):
-        return cell.astimezone(UTC).isoformat(" ").removesuffix("+00:00")
+        moment = cell.astimezone(UTC)
+        return f"{moment.date().isoformat()} {moment.time().isoformat()}"
     return str(cell)
 
 
