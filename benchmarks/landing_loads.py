@@ -122,10 +122,8 @@ def _encode(hook: Any, documents: Iterable[LandingDocument], folder: Path) -> Ro
         (reader.read(document, LOAD) for document in documents),
         _PLAN.tables,
         folder,
-        encode=warehouse.encode,
-        separator=warehouse.separator,
-        line=warehouse.line,
-        part_bytes=warehouse.part_bytes,
+        warehouse.row_format,
+        warehouse.part_bytes,
     )
     files.write()
     return files

@@ -22,11 +22,12 @@ from raydocs_provider.arguments import FILE_FORMATS, NDJSON, PARQUET, require_ch
 from raydocs_provider.exceptions import RaydocsInputError
 from raydocs_provider.landing.column_types import check_column_types
 from raydocs_provider.landing.documents import LandingDocument, LoadContext
-from raydocs_provider.landing.lake_formats import SEPARATOR, WRITERS, encode_cells, line_of, require_arrow
+from raydocs_provider.landing.lake_formats import SEPARATOR, WRITERS, encode_cells, require_arrow
 from raydocs_provider.landing.names import assign_names
 from raydocs_provider.landing.replacing import Given, last_of_each
 from raydocs_provider.landing.review import Reviewer, parse_review
 from raydocs_provider.landing.row_files import Part, RowFiles
+from raydocs_provider.landing.row_formats import RowFormat
 from raydocs_provider.landing.rows import DocumentRows, RowReader
 from raydocs_provider.landing.tables import Column, LandingPlan, Table
 from raydocs_provider.landing.target import plan_target
@@ -148,7 +149,7 @@ class LakeWriter:
         tables = self._plan.tables
         delivery = _Delivery(RowReader(self._plan, self._reviewer))
         made = delivery.read(documents, load)
-        files = RowFiles(made, tables, folder, encode=encode_cells, separator=SEPARATOR, line=line_of)
+        files = RowFiles(made, tables, folder, RowFormat(encode_cells, SEPARATOR))
         (rows,) = files.parts()
         given = delivery.given
         chosen = frozenset(last_of_each(given, rows.numbers).values())

@@ -42,11 +42,6 @@ def encode_cells(cells: Sequence[Cell]) -> str:
     return _encode([_plain(cell) for cell in cells])[1:-1]
 
 
-def line_of(encoded: str) -> str:
-    """An encoded row as it stands in its file."""
-    return encoded + "\n"
-
-
 def write_ndjson(source: Path, columns: Sequence[Column], target: Path) -> None:
     """
     Write rows as JSON objects, one a line, each with all columns.

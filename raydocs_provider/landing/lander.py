@@ -154,15 +154,7 @@ class Lander:
 
     def _open_files(self, agreement: Agreement, directory: str, documents: Iterable[DocumentRows]) -> RowFiles:
         warehouse = self._warehouse
-        return RowFiles(
-            documents,
-            agreement.plan.tables,
-            Path(directory),
-            encode=warehouse.encode,
-            separator=warehouse.separator,
-            line=warehouse.line,
-            part_bytes=warehouse.part_bytes,
-        )
+        return RowFiles(documents, agreement.plan.tables, Path(directory), warehouse.row_format, warehouse.part_bytes)
 
     def _look(self) -> Agreement:
         """What there is and what that means, before any document is read."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from raydocs_provider.landing.row_formats import RowFormat
 from raydocs_provider.landing.rows import DocumentRows
 from raydocs_provider.landing.tables import Table
-from raydocs_provider.landing.values import Cell
+from raydocs_provider.landing.values import Row
 
 _BUFFER_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 20
@@ -23,8 +24,7 @@ class RowFiles:
     :param documents: read once, in order. A document's number is its place, from 0 on.
     :param tables: the tables there may be rows for.
     :param directory: an empty folder that lives as long as the files are needed.
-    :param encode: cells -> text; encoded cells joined by ``separator`` are the encoding of them all.
-    :param line: an encoded row -> how it stands in the file.
+    :param row_format: how rows stand in the files.
     :param part_bytes: a part ends with the document with which it is so large; default: there is one part.
     """
 
@@ -33,18 +33,13 @@ class RowFiles:
         documents: Iterable[DocumentRows],
         tables: Sequence[Table],
         directory: Path,
-        *,
-        encode: Callable[[Sequence[Cell]], str],
-        separator: str,
-        line: Callable[[str], str],
+        row_format: RowFormat,
         part_bytes: int | None = None,
     ) -> None:
         self._documents = iter(documents)
         self._tables = tables
         self._directory = directory
-        self._encode = encode
-        self._separator = separator
-        self._line = line
+        self._format = row_format
         self._part_bytes = part_bytes
         self._parts: list[Part] = []
         self._open: Part | None = None
@@ -93,11 +88,11 @@ class RowFiles:
             if part.end > part.first or not self._parts:
                 self._complete(part)
             return 0
-        encode, line = self._encode, self._line
-        audit = self._separator + encode(document.audit)
-        lines = defaultdict[Table, list[str]](list)
+        rows = defaultdict[Table, list[Row]](list)
         for table, row in document.rows:
-            lines[table].append(line(encode(row) + audit))
+            rows[table].append(row)
+        end = self._format.encode_end(document.audit)
+        lines = {table: (self._format.encode_lines(each, end), len(each)) for table, each in rows.items()}
         written = part.write(lines)
         if self._part_bytes is not None and part.size >= self._part_bytes:
             self._complete(part)
@@ -144,9 +139,13 @@ class Part:
         """
         return self._files[table].path(self._places(without))
 
-    def write(self, lines: Mapping[Table, Sequence[str]]) -> int:
-        """Write the rows of the next document. Returns how many bytes they are."""
-        written = sum(file.write(lines.get(table, ())) for table, file in self._files.items())
+    def write(self, lines: Mapping[Table, tuple[bytes, int]]) -> int:
+        """
+        Write the rows of the next document. Returns how many bytes they are.
+
+        :param lines: those of a table, and how many they are.
+        """
+        written = sum([file.write(*lines.get(table, (b"", 0))) for table, file in self._files.items()])
         self.end += 1
         self.size += written
         return written
@@ -171,23 +170,26 @@ class _RowFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._rest = path.with_name(f"{path.name}-rest")
-        self._buffer = bytearray()
+        self._buffer: list[bytes] = []
+        self._buffered = 0
         self._sizes = array("Q")
         self.counts = array("Q")
 
-    def write(self, lines: Sequence[str]) -> int:
-        encoded = "".join(lines).encode()
-        self._buffer += encoded
-        self._sizes.append(len(encoded))
-        self.counts.append(len(lines))
-        if len(self._buffer) > _BUFFER_BYTES:
+    def write(self, lines: bytes, count: int) -> int:
+        size = len(lines)
+        self._sizes.append(size)
+        self.counts.append(count)
+        self._buffer.append(lines)
+        self._buffered += size
+        if self._buffered > _BUFFER_BYTES:
             self.flush()
-        return len(encoded)
+        return size
 
     def flush(self) -> None:
         with self._path.open("ab") as file:
-            file.write(self._buffer)
+            file.write(b"".join(self._buffer))
         self._buffer.clear()
+        self._buffered = 0
 
     def path(self, without: Sequence[int]) -> Path:
         left_out = frozenset(place for place in without if self._sizes[place])

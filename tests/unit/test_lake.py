@@ -30,7 +30,7 @@ from raydocs_provider.landing.lake import (
     name_files,
     name_partition,
 )
-from raydocs_provider.landing.lake_formats import encode_cells, line_of, write_ndjson, write_parquet
+from raydocs_provider.landing.lake_formats import encode_cells, write_ndjson, write_parquet
 from raydocs_provider.landing.tables import AUDIT, Column, Kind, Table, plan_tables
 
 STRING = {"type": "string"}
@@ -171,7 +171,7 @@ ROWS = st.lists(st.tuples(*(st.none() | cells for cells in KINDS.values())), min
 def test_every_cell_reads_back_from_both_formats_as_it_was(tmp_path, rows):
     audit = tuple(None if column.kind is not Kind.TEXT else column.name for column in AUDIT)
     source = tmp_path / "rows"
-    source.write_text("".join(line_of(f"{encode_cells(row)}\t{encode_cells(audit)}") for row in rows), newline="")
+    source.write_text("".join(f"{encode_cells(row)}\t{encode_cells(audit)}\n" for row in rows), newline="")
     columns = Table(("t",), COLUMNS).columns
     write_parquet(source, columns, tmp_path / "t.parquet")
     write_ndjson(source, columns, tmp_path / "t.ndjson")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from raydocs_provider.landing import row_files
 from raydocs_provider.landing.row_files import RowFiles
+from raydocs_provider.landing.row_formats import RowFormat
 from raydocs_provider.landing.tables import Table
 
 TABLES = (Table(("a",), ()), Table(("b",), ()), Table(("c",), ()))
@@ -25,10 +26,8 @@ def open_files(documents: Iterable[Any], directory: str | Path, part_bytes: int 
         documents,
         TABLES,
         Path(directory),
-        encode=encode,
-        separator="|",
-        line=lambda encoded: f"<{encoded}>\n",
-        part_bytes=part_bytes,
+        RowFormat(encode, "|", "<", ">"),
+        part_bytes,
     )
 
 

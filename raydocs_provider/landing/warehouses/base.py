@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from raydocs_provider.landing.contract import Holdings
+from raydocs_provider.landing.row_formats import JsonFormat, RowFormat, encode_json
 from raydocs_provider.landing.tables import AUDIT, KEY, Column, Kind, LandingPlan, Table
 from raydocs_provider.landing.values import Cell
 
@@ -29,8 +30,6 @@ class Warehouse(ABC):
     holdings: ClassVar[Holdings]
     #: Top-level modules whose exceptions are the engine's.
     modules: ClassVar[tuple[str, ...]]
-    #: Between two cells of an encoded row.
-    separator: ClassVar[str] = "\t"
     #: How many documents one statement is about. Their keys are literals of 64 characters.
     portion: ClassVar[int] = 5_000
     #: Rows are copied in parts; one ends with the document with which it is so large. None: all rows are one part.
@@ -90,13 +89,14 @@ class Warehouse(ABC):
     def column_types(self, cursor: Any, table: Table) -> Mapping[str, str]:
         """The type of each column of a table, as the engine spells it, by the column's name; none if it is missing."""
 
-    @abstractmethod
-    def encode(self, cells: Sequence[Cell]) -> str:
-        """Cells as text for `copy`. Encoded cells joined by `separator` are the encoding of them all."""
+    @property
+    def row_format(self) -> RowFormat:
+        """How rows stand in the files for `copy`."""
+        return JsonFormat(self.encode)
 
-    def line(self, encoded: str) -> str:
-        """A whole encoded row as it stands in the file."""
-        return encoded + "\n"
+    def encode(self, cells: Sequence[Cell]) -> str:
+        """Cells as they stand in a JSON array."""
+        return encode_json(cells)
 
     @abstractmethod
     def copy(self, cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:

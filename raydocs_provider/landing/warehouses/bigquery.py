@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from raydocs_provider.exceptions import RaydocsInputError
 from raydocs_provider.landing.contract import BOOLEANS, DATES, EVERYTHING, INTEGERS, JSON, NUMBERS, TIMES
+from raydocs_provider.landing.row_formats import read_json
 from raydocs_provider.landing.tables import ATTEMPTS, KEY, LOADED_AT, Column, Kind, LandingPlan, Table
-from raydocs_provider.landing.values import Cell
 from raydocs_provider.landing.warehouses.base import Warehouse
-from raydocs_provider.landing.warehouses.encoding import encode_json, read_json
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client, DatasetReference, SchemaField, TableReference
@@ -79,7 +78,6 @@ class BigQueryWarehouse(Warehouse):
         r"JSON": JSON,
     }
     modules: ClassVar = ("google",)
-    separator: ClassVar = ", "
     locks_first: ClassVar = False
 
     @contextmanager
@@ -171,14 +169,6 @@ class BigQueryWarehouse(Warehouse):
         cursor.collect(
             f"UPDATE {self.quote_table(table)} SET {self.quote(ATTEMPTS.name)} = {attempts:d} WHERE {among}"  # noqa: S608
         )
-
-    def encode(self, cells: Sequence[Cell]) -> str:
-        """JSON, of which `copy` makes objects."""
-        return encode_json(cells)
-
-    def line(self, encoded: str) -> str:
-        """A JSON array."""
-        return f"[{encoded}]\n"
 
     def copy(self, cursor: _Script, table: Table, columns: Sequence[Column], file: Path) -> None:
         """

@@ -75,7 +75,6 @@ class DatabricksWarehouse(Warehouse):
         r"timestamp(_ntz)?": TIMES,
     }
     modules: ClassVar = ("databricks",)
-    separator: ClassVar = ", "
     portion: ClassVar = 2_000
     locks_first: ClassVar = False
     remains: ClassVar = (
@@ -188,10 +187,6 @@ class DatabricksWarehouse(Warehouse):
     def encode(self, cells: Sequence[Cell]) -> str:
         """JSON, in which every cell is text or null."""
         return json.dumps([text_of_cell(cell) for cell in cells], ensure_ascii=False)[1:-1]
-
-    def line(self, encoded: str) -> str:
-        """A JSON array."""
-        return f"[{encoded}]\n"
 
     def copy(self, cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:
         """

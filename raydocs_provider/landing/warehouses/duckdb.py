@@ -14,10 +14,9 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.contract import BOOLEANS, DATES, EVERYTHING, INTEGERS, JSON, NUMBERS, TIMES, integers_of
 from raydocs_provider.landing.names import lower_ascii
+from raydocs_provider.landing.row_formats import QUOTE, CsvFormat, RowFormat
 from raydocs_provider.landing.tables import Column, Kind, Table
-from raydocs_provider.landing.values import Cell
 from raydocs_provider.landing.warehouses.base import Warehouse
-from raydocs_provider.landing.warehouses.encoding import QUOTE, encode_csv
 from raydocs_provider.landing.warehouses.waiting import Announcement
 
 log = logging.getLogger(__name__)
@@ -68,7 +67,6 @@ class DuckDBWarehouse(Warehouse):
         r"TIMESTAMP": TIMES,
     }
     modules: ClassVar = ("duckdb", "_duckdb")
-    separator: ClassVar = ","
     # A scan keeps all of its file in memory.
     part_bytes: ClassVar = 16 * 1024 * 1024
 
@@ -109,9 +107,10 @@ class DuckDBWarehouse(Warehouse):
             cursor.execute("SET write_buffer_row_group_count = 1")
         return cursor.begin()
 
-    def encode(self, cells: Sequence[Cell]) -> str:
+    @property
+    def row_format(self) -> RowFormat:
         """CSV: the quickest of what DuckDB reads and Python writes without another library."""
-        return encode_csv(cells)
+        return CsvFormat()
 
     def copy(self, cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:
         """Scan the file as text, so that nothing is guessed: the columns of the table say what becomes of it."""

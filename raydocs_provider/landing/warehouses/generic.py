@@ -27,10 +27,9 @@ from raydocs_provider.landing.contract import (
     integers_of,
     room_of,
 )
+from raydocs_provider.landing.row_formats import read_json
 from raydocs_provider.landing.tables import KEY, Column, Kind, Table
-from raydocs_provider.landing.values import Cell
 from raydocs_provider.landing.warehouses.base import Warehouse
-from raydocs_provider.landing.warehouses.encoding import encode_json, read_json
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect, Engine
@@ -63,7 +62,6 @@ class GenericWarehouse(Warehouse):
     """
 
     modules: ClassVar = ("sqlalchemy",)
-    separator: ClassVar = ", "
     locks_first: ClassVar = False
     portion: ClassVar = 500
     remains: ClassVar = "Nothing of this load was committed, as far as the database has transactions."
@@ -149,14 +147,6 @@ class GenericWarehouse(Warehouse):
 
             reflected = self._table(cursor, table)
             Index(_quoted([table.key_index])[0], reflected.columns[KEY.name]).create(cursor)
-
-    def encode(self, cells: Sequence[Cell]) -> str:
-        """JSON, to be read again and bound."""
-        return encode_json(cells)
-
-    def line(self, encoded: str) -> str:
-        """A JSON array."""
-        return f"[{encoded}]\n"
 
     def copy(self, cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:
         """Bind the rows while reading them, each cell as what the type of its column is for."""

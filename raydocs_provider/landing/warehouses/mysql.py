@@ -14,10 +14,10 @@ from tenacity import RetryCallState, Retrying, retry_if_result
 
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.contract import BOOLEANS, DATES, EVERYTHING, JSON, NUMBERS, TIMES, integers_of
+from raydocs_provider.landing.row_formats import encode_json
 from raydocs_provider.landing.tables import KEY, Column, Kind, Table
 from raydocs_provider.landing.values import Cell
 from raydocs_provider.landing.warehouses.base import Warehouse
-from raydocs_provider.landing.warehouses.encoding import encode_json
 from raydocs_provider.landing.warehouses.waiting import Announcement
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,6 @@ class MySqlWarehouse(Warehouse):
         r"json": JSON,
     }
     modules: ClassVar = ("MySQLdb", "mysql")
-    separator: ClassVar = ", "
 
     def open_cursor(self, connection: Any) -> Any:
         """
@@ -198,10 +197,6 @@ class MySqlWarehouse(Warehouse):
     def encode(self, cells: Sequence[Cell]) -> str:
         """JSON, to be read again and bound."""
         return encode_json([int(cell) if isinstance(cell, bool) else cell for cell in cells])
-
-    def line(self, encoded: str) -> str:
-        """A JSON array."""
-        return f"[{encoded}]\n"
 
     def copy(self, cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:
         """

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 from raydocs_provider.landing.contract import BOOLEANS, DATES, EVERYTHING, JSON, NUMBERS, TIMES, integers_of
+from raydocs_provider.landing.row_formats import RowFormat, TextFormat
 from raydocs_provider.landing.tables import KEY, Column, Kind, Table
-from raydocs_provider.landing.values import Cell
 from raydocs_provider.landing.warehouses.base import Warehouse
-from raydocs_provider.landing.warehouses.encoding import encode_text
 
-# What the server takes without that we wait for it. psycopg takes long for each, psycopg2 does not.
-_CHUNK_BYTES = 1 << 18
-_READ_BYTES = 1 << 15
+# Less than a server has room for: while it works on them, the next are made.
+_CHUNK_BYTES = 1 << 15
 
 _HINTS = {
     "42883": "the server lacks a function of PostgreSQL 11; for Amazon Redshift make a connection of the type redshift",
@@ -84,9 +82,10 @@ class PostgresWarehouse(Warehouse):
             f"ON {self.quote_table(table)} ({self.quote(KEY.name)})"
         )
 
-    def encode(self, cells: Sequence[Cell]) -> str:
+    @property
+    def row_format(self) -> RowFormat:
         r"""COPY's text format: before version 18 a line ``\.`` inside of a value could end a CSV."""
-        return encode_text(cells)
+        return TextFormat()
 
     def copy(self, cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:
         """Stream the file over the connection."""
@@ -98,14 +97,14 @@ class PostgresWarehouse(Warehouse):
         """
         Make as many rows as are sent, while the server works on what it has.
 
-        In turns, for a thread that sends would have to wait for the interpreter after each of many small writes.
+        In turns and not in threads: one that sends would wait for the interpreter after each of many small writes.
         """
         names = ", ".join(self.quote(column.name) for column in columns)
         sql = f"COPY {self.quote_table(table)} ({names}) FROM STDIN (ENCODING 'UTF8')"
         with file.open("rb") as rows:
             if hasattr(cursor, "copy_expert"):  # psycopg2
                 source = _Source(rows, meanwhile)
-                cursor.copy_expert(sql, source, size=_READ_BYTES)
+                cursor.copy_expert(sql, source, size=_CHUNK_BYTES)
                 if source.stopped is not None:
                     raise source.stopped
                 return

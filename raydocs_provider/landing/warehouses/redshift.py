@@ -20,10 +20,10 @@ from typing import Any, ClassVar
 
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.contract import BOOLEANS, DATES, EVERYTHING, NUMBERS, TIMES, integers_of
+from raydocs_provider.landing.row_formats import encode_json
 from raydocs_provider.landing.tables import KEY, Column, Kind, Table, plan_documents
 from raydocs_provider.landing.values import Cell, text_of_cell
 from raydocs_provider.landing.warehouses.base import Warehouse
-from raydocs_provider.landing.warehouses.encoding import encode_json
 from raydocs_provider.wording import say_count
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,6 @@ class RedshiftWarehouse(Warehouse):
         r"timestamp with(out)? time zone": TIMES,
     }
     modules: ClassVar = ("redshift_connector",)
-    separator: ClassVar = ", "
     locks_first: ClassVar = False
 
     def __init__(self, hook: Any) -> None:
@@ -142,10 +141,6 @@ class RedshiftWarehouse(Warehouse):
     def encode(self, cells: Sequence[Cell]) -> str:
         """JSON of texts, to be read again, without those that are too long."""
         return encode_json([self._text(cell) for cell in cells])
-
-    def line(self, encoded: str) -> str:
-        """A JSON array."""
-        return f"[{encoded}]\n"
 
     def copy(self, cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:
         """

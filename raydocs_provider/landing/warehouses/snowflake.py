@@ -77,7 +77,6 @@ class SnowflakeWarehouse(Warehouse):
         r"VARIANT": JSON,
     }
     modules: ClassVar = ("snowflake",)
-    separator: ClassVar = ", "
     locks_first: ClassVar = False
 
     @contextmanager
@@ -148,10 +147,6 @@ class SnowflakeWarehouse(Warehouse):
         """JSON, in which every cell is text or null."""
         texts = [cell if cell is None or isinstance(cell, str) else _text_of(cell) for cell in cells]
         return json.dumps(texts, ensure_ascii=False)[1:-1]
-
-    def line(self, encoded: str) -> str:
-        """A JSON array."""
-        return f"[{encoded}]\n"
 
     def copy(self, cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:
         """

@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 from raydocs_provider.landing.contract import EVERYTHING, NUMBERS, Holding
 from raydocs_provider.landing.names import lower_ascii
+from raydocs_provider.landing.row_formats import encode_json, read_json
 from raydocs_provider.landing.tables import KEY, Column, Kind, Table
 from raydocs_provider.landing.values import Cell
 from raydocs_provider.landing.warehouses.base import Warehouse
-from raydocs_provider.landing.warehouses.encoding import encode_json, read_json
 
 # Numbers stay as they are; text that looks like one becomes one, which a time never does.
 _NUMERIC = Holding(NUMBERS.kinds | {Kind.BOOLEAN, Kind.DATE, Kind.TIMESTAMP})
@@ -47,7 +47,6 @@ class SqliteWarehouse(Warehouse):
         r".*": _NUMERIC,
     }
     modules: ClassVar = ("sqlite3",)
-    separator: ClassVar = ", "
 
     def open_cursor(self, connection: Any) -> Any:
         """Wait for other writers: a large load keeps readers out as well."""
@@ -77,10 +76,6 @@ class SqliteWarehouse(Warehouse):
     def encode(self, cells: Sequence[Cell]) -> str:
         """JSON, to be read again and bound."""
         return encode_json([int(cell) if isinstance(cell, bool) else cell for cell in cells])
-
-    def line(self, encoded: str) -> str:
-        """A JSON array."""
-        return f"[{encoded}]\n"
 
     def copy(self, cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:
         """Bind the rows while reading them."""

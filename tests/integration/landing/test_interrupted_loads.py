@@ -31,7 +31,7 @@ DATA: dict[str, Any] = {"invoice": {"number": "1", "lines": [{"total": 1}, {"tot
 WIDER_DATA = {"invoice": {"number": "2", "lines": [{"total": 3}], "tax": 4, "stamps": ["paid"]}}
 
 # What is no call to the engine.
-SILENT = {"quote", "quote_table", "encode", "line", "hint", "explain", "is_missing", "select_review"}
+SILENT = {"quote", "quote_table", "encode", "hint", "explain", "is_missing", "select_review"}
 # What is nothing but other calls, and the first of them, before which there is nothing to undo.
 SILENT |= {"transaction", "reading", "connect"}
 
