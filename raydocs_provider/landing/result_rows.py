@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
@@ -73,7 +74,7 @@ class ResultRows:
         self._corrected: set[str] = set()
         self._questions = dict.fromkeys(review.fields) if review else {}
         self.corrections = verdict.corrections if verdict else _NOTHING
-        self.rows: list[tuple[Table, Row]] = []
+        self.rows = defaultdict[Table, list[Row]](list)
         self.problems: list[dict[str, str]] = []
         self.refusals: list[str] = []
         self.status: str | None = None
@@ -96,7 +97,7 @@ class ResultRows:
         if self._verdict is not None:
             self.status = CORRECTED if self.corrections else APPROVED
         meta = json_of({"problems": self.problems}) if self.problems else None
-        self.rows.append((self._table, (*cells, meta, self.status)))
+        self.rows[self._table].append((*cells, meta, self.status))
 
     def correct(self, place: _Place, indexes: Indexes) -> object:
         """The correction of a value; `_MISSING` if there is none."""
@@ -128,7 +129,7 @@ class ResultRows:
         code = self._review.judge(place.path, remarks[0], value is None, misfit) if self._review else None
         # NULL is that nobody corrected it.
         corrected = None if correction is _MISSING else text_of(correction) or ""
-        self.rows.append((self._fields, (*place.cells, *indexes, text_of(value), corrected, *remarks, code)))
+        self.rows[self._fields].append((*place.cells, *indexes, text_of(value), corrected, *remarks, code))
         return code
 
     def report(self, place: _Place, indexes: Indexes, problem: str) -> None:
@@ -300,7 +301,7 @@ class _List(_Entry):
                 said = by_item[index] if index < len(by_item) else None
                 own = self._item.read(found, item, below, said, _nearest(said, remarks))
             if self._table is not None:
-                found.rows.append((self._table, below + own))
+                found.rows[self._table].append(below + own)
 
 
 class _Record:

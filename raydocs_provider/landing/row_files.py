@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -11,7 +10,6 @@ from typing import BinaryIO
 from raydocs_provider.landing.row_formats import RowFormat
 from raydocs_provider.landing.rows import DocumentRows
 from raydocs_provider.landing.tables import Table
-from raydocs_provider.landing.values import Row
 
 _BUFFER_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 20
@@ -88,11 +86,8 @@ class RowFiles:
             if part.end > part.first or not self._parts:
                 self._complete(part)
             return 0
-        rows = defaultdict[Table, list[Row]](list)
-        for table, row in document.rows:
-            rows[table].append(row)
         end = self._format.encode_end(document.audit)
-        lines = {table: (self._format.encode_lines(each, end), len(each)) for table, each in rows.items()}
+        lines = {table: (self._format.encode_lines(each, end), len(each)) for table, each in document.rows.items()}
         written = part.write(lines)
         if self._part_bytes is not None and part.size >= self._part_bytes:
             self._complete(part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ class DocumentRows(NamedTuple):
 
     :param given: what decides whether it is written.
     :param audit: the cells of `AUDIT`, the same for each of its rows.
-    :param rows: each row's table and the cells of that table's own columns.
+    :param rows: of each table, with the cells of its own columns.
     :param problems: how many values did not fit as they were.
     :param review_codes: why a person should look at it, or has looked; empty if nobody needs to.
     :param review_fields: which values that is about, at most `MAX_FIELDS`, written as in corrections.
@@ -28,7 +29,7 @@ class DocumentRows(NamedTuple):
 
     given: Given
     audit: Row
-    rows: list[tuple[Table, Row]]
+    rows: Mapping[Table, Sequence[Row]]
     problems: int
     review_codes: tuple[str, ...]
     review_fields: tuple[str, ...]
@@ -75,7 +76,7 @@ class RowReader:
             load.map_index,
             load.try_number,
         )
-        rows: list[tuple[Table, Row]] = []
+        rows: dict[Table, list[Row]] = {}
         status: str | None = None
         codes: tuple[str, ...] = ()
         questions: tuple[str, ...] = ()
@@ -97,7 +98,7 @@ class RowReader:
             text_of(verdict.reviewed_by if verdict else None),
             verdict.reviewed_at if verdict else None,
         )
-        rows.append((self._plan.documents, ledger))
+        rows[self._plan.documents] = [ledger]
         given = Given(
             key,
             document.state,

@@ -92,8 +92,8 @@ def rows_of_a_load(number: int) -> dict[Table, list[Row]]:
     rows: dict[Table, list[Row]] = {table: [] for table in plan.tables}
     for document in make_results(0, number):
         made = reader.read(document, LOAD)
-        for table, cells in made.rows:
-            rows[table].append((*cells, *made.audit))
+        for table, found in made.rows.items():
+            rows[table] += [(*cells, *made.audit) for cells in found]
     return {table: rows[table] for table in plan.tables}
 
 

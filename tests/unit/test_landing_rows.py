@@ -49,9 +49,9 @@ def extracted(data: Any, audit: Any = None) -> LandingDocument:
 
 def landed(document: LandingDocument, plan: LandingPlan = PLAN) -> dict[str, list[tuple[Any, ...]]]:
     tables = defaultdict(list)
-    for table, row in RowReader(plan).read(document, LOAD).rows:
-        assert len(row) == len(table.own)
-        tables[str(table)].append(row)
+    for table, rows in RowReader(plan).read(document, LOAD).rows.items():
+        assert all(len(row) == len(table.own) for row in rows)
+        tables[str(table)] += rows
     return tables
 
 
@@ -419,14 +419,14 @@ def test_values_without_a_column_stand_in_fields_and_that_is_said():
 
     rows = RowReader(replace(PLAN, records=replace(records, values=values, lists=(items,)))).read(document, LOAD).rows
 
-    of = {str(table): row for table, row in rows if str(table) != "t__fields"}
+    of = {str(table): row for table, (row, *_) in rows.items() if str(table) != "t__fields"}
     assert of["t"][:3] == (None, "Bonn", None)
     assert set(of) == {"t", "t__documents"}
     assert {problem["field"]: problem["problem"] for problem in json.loads(of["t"][-2])["problems"]} == {
         "header.number": "no column",
         "lines.items[0].text": "no column",
     }
-    assert [row[:5] for table, row in rows if str(table) == "t__fields"] == [
+    assert [row[:5] for row in rows[PLAN.fields]] == [
         ("header", "number", None, None, "A1"),
         ("header", "vendor.city", None, None, "Bonn"),
         ("lines", "items.text", None, 0, "x"),

@@ -33,7 +33,10 @@ def open_files(documents: Iterable[Any], directory: str | Path, part_bytes: int 
 
 def document(audit: str, *rows: tuple[Table, str]) -> Any:
     """Of its rows, all that is written."""
-    return SimpleNamespace(audit=(audit,), rows=[(table, (text,)) for table, text in rows])
+    of: dict[Table, list[tuple[str]]] = {}
+    for table, text in rows:
+        of.setdefault(table, []).append((text,))
+    return SimpleNamespace(audit=(audit,), rows=of)
 
 
 def lines(documents: Sequence[Any], table: Table, without: Collection[int] = ()) -> list[str]:
@@ -42,8 +45,7 @@ def lines(documents: Sequence[Any], table: Table, without: Collection[int] = ())
         f"<{encode(row)}|{encode(document.audit)}>\n"
         for number, document in enumerate(documents)
         if number not in without
-        for of, row in document.rows
-        if of is table
+        for row in document.rows.get(table, ())
     ]
 
 

@@ -138,8 +138,9 @@ def read(
 def cells(made: DocumentRows, table: str) -> list[dict[str, Any]]:
     return [
         dict(zip((column.name for column in each.own), row, strict=True))
-        for each, row in made.rows
+        for each, rows in made.rows.items()
         if str(each) == table
+        for row in rows
     ]
 
 

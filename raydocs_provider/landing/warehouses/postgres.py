@@ -12,7 +12,7 @@ from raydocs_provider.landing.tables import KEY, Column, Kind, Table
 from raydocs_provider.landing.warehouses.base import Warehouse
 
 # Less than a server has room for: while it works on them, the next are made.
-_CHUNK_BYTES = 1 << 15
+_CHUNK_BYTES = 1 << 16
 
 _HINTS = {
     "42883": "the server lacks a function of PostgreSQL 11; for Amazon Redshift make a connection of the type redshift",
