@@ -27,7 +27,7 @@ from raydocs_provider.landing.names import assign_names
 from raydocs_provider.landing.replacing import Given, last_of_each
 from raydocs_provider.landing.review import Reviewer, parse_review
 from raydocs_provider.landing.row_files import Part, RowFiles
-from raydocs_provider.landing.row_formats import RowFormat
+from raydocs_provider.landing.row_formats import LineFormat
 from raydocs_provider.landing.rows import DocumentRows, RowReader
 from raydocs_provider.landing.tables import Column, LandingPlan, Table
 from raydocs_provider.landing.target import plan_target
@@ -149,7 +149,7 @@ class LakeWriter:
         tables = self._plan.tables
         delivery = _Delivery(RowReader(self._plan, self._reviewer))
         made = delivery.read(documents, load)
-        files = RowFiles(made, tables, folder, RowFormat(encode_cells, SEPARATOR))
+        files = RowFiles(made, tables, folder, LineFormat(encode_cells, SEPARATOR))
         (rows,) = files.parts()
         given = delivery.given
         chosen = frozenset(last_of_each(given, rows.numbers).values())

@@ -18,9 +18,8 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +27,19 @@ from raydocs_provider.arguments import EVOLVE, FREEZE
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.contract import Agreement, Existing, agree
 from raydocs_provider.landing.documents import LandingDocument, LoadContext
-from raydocs_provider.landing.replacing import EXTRACTED, Given, Held, decide, last_of_each
+from raydocs_provider.landing.replacing import EXTRACTED, Given
 from raydocs_provider.landing.review import REVIEW, Reviewer
-from raydocs_provider.landing.row_files import Part, RowFiles
+from raydocs_provider.landing.row_files import RowFiles
+from raydocs_provider.landing.row_load import RowLoad
 from raydocs_provider.landing.rows import DocumentRows, RowReader
-from raydocs_provider.landing.tables import EXTRACTED_AT, REVIEW_STATUS, LandingPlan, Table
-from raydocs_provider.landing.values import moment_of
-from raydocs_provider.landing.warehouses.base import Warehouse, copied_columns
+from raydocs_provider.landing.tables import LandingPlan, Table
+from raydocs_provider.landing.warehouses.base import Warehouse
 
 #: Session id, filename, codes, fields.
 ToReview = tuple[str | None, str | None, tuple[str, ...], tuple[str, ...]]
 
 # Of many, an error names the first.
 MAX_REFUSALS = 10
-# Of no document: what a rehearsal deletes.
-_NO_KEY = "0" * 64
 _UNKNOWN = (
     "Whether the load is committed is unknown. Run it again: the same documents land once, whatever became of it."
 )
@@ -175,9 +172,9 @@ class Lander:
         columns = {table.name: self._warehouse.column_types(cursor, table) for table in self._plan.tables}
         return {name: types for name, types in columns.items() if types}
 
-    def _load(self, agreement: Agreement, files: RowFiles, given: Sequence[Given], rehearsal: bool = False) -> _Load:
+    def _load(self, agreement: Agreement, files: RowFiles, given: Sequence[Given], rehearsal: bool = False) -> RowLoad:
         """Everything that changes the warehouse."""
-        load = _Load(self._warehouse, agreement.plan, files, given, rehearsal)
+        load = RowLoad(self._warehouse, agreement.plan, files, given, rehearsal)
         failure = step = ""
         commit = f"commit the rows of {self._plan.records.table}"
         try:
@@ -202,7 +199,7 @@ class Lander:
             raise RaydocsLandingError(failure)
         return load
 
-    def _steps(self, cursor: Any, load: _Load) -> Iterator[str]:
+    def _steps(self, cursor: Any, load: RowLoad) -> Iterator[str]:
         """Do the load, saying before each step what it is."""
         yield f"show {self._plan.records.table}"
         now = self._agree(cursor)
@@ -214,10 +211,9 @@ class Lander:
         yield from self._prepare(cursor, now)
         load.columns = self._column_types(cursor) if now.creates or now.adds else now.existing
         yield from load.replace(cursor, created={table.name for table in now.creates if self._warehouse.locks_first})
-        for table in now.creates:
+        if self._warehouse.part_bytes is None:
             # Faster than to keep the index up to date row by row.
-            yield f"index {table}"
-            self._warehouse.index_key(cursor, table)
+            yield from self._index(cursor, now.creates)
 
     def _prepare(self, cursor: Any, agreement: Agreement) -> Iterator[str]:
         """Create the tables, columns and the view that are missing."""
@@ -225,6 +221,9 @@ class Lander:
         for table in agreement.creates:
             yield f"create {table}"
             warehouse.create_table(cursor, table)
+        if warehouse.part_bytes is not None:
+            # Nobody waits for the index: it is kept up to date while rows are made.
+            yield from self._index(cursor, agreement.creates)
         for table, columns in agreement.adds.items():
             yield f"extend {table}"
             warehouse.add_columns(cursor, table, columns)
@@ -232,6 +231,11 @@ class Lander:
         yield f"create the view {view}"
         if self._reviewer is not None and self._mode != FREEZE and not warehouse.column_types(cursor, view):
             warehouse.create_review(cursor, view, agreement.plan)
+
+    def _index(self, cursor: Any, tables: Iterable[Table]) -> Iterator[str]:
+        for table in tables:
+            yield f"index {table}"
+            self._warehouse.index_key(cursor, table)
 
 
 class _RehearsalEnded(Exception):  # noqa: N818, it is no error
@@ -288,111 +292,5 @@ def _failures_last(documents: Iterable[LandingDocument]) -> Iterator[LandingDocu
     yield from failures
 
 
-class _Load:
-    """
-    The rows of one load on their way from the files into the tables.
-
-    :param rehearsal: everything is done for no document.
-    """
-
-    def __init__(
-        self, warehouse: Warehouse, plan: LandingPlan, files: RowFiles, given: Sequence[Given], rehearsal: bool
-    ) -> None:
-        self._warehouse = warehouse
-        self._files = files
-        self._given = given
-        self._rehearsal = rehearsal
-        self._chosen: dict[str, int] = {}
-        self._written: dict[str, int] = {}
-        self._held: dict[str, Held] = {}
-        self.plan = plan
-        self.rows: dict[str, int] = {}
-        self.columns: Existing = {}
-        self.kept = 0
-        self.left_out: set[int] = set()
-
-    def replace(self, cursor: Any, created: Collection[tuple[str, ...]]) -> Iterator[str]:
-        """
-        Replace the rows of the documents, part by part.
-
-        :param created: names of the tables that this load has created, in which there is nothing yet.
-        """
-        for part in self._files.parts():
-            yield from self._replace(cursor, part, created)
-            part.delete()
-        self.rows = {str(table): self._files.count(table, self.left_out) for table in self.plan.tables}
-        self.kept = len(self._chosen.keys() - self._written.keys())
-
-    def _replace(self, cursor: Any, part: Part, created: Collection[tuple[str, ...]]) -> Iterator[str]:
-        """
-        Replace the rows of the documents of a part.
-
-        The ledger's go first and come last: where a load is no transaction, it never names a document of which there
-        are only some rows.
-        """
-        warehouse, ledger = self._warehouse, self.plan.documents
-        chosen = last_of_each(self._given, part.numbers, self._chosen)
-        yield f"read {self.plan.records.table} and {ledger}"
-        if ledger.name not in created:
-            self._look_up(cursor, [key for key in chosen if key not in self._chosen])
-        overtaken, attempts = decide({number: self._given[number] for number in chosen.values()}, self._held)
-        keys = [key for key, number in chosen.items() if number not in overtaken]
-        # Documents of which an earlier part has written another, so that there are rows even in new tables.
-        again = [key for key in keys if key in self._written]
-        self.left_out.update(self._written[key] for key in again)
-        self.left_out.update(set(part.numbers).difference(chosen[key] for key in keys))
-        self._written.update((key, chosen[key]) for key in keys)
-        self._chosen |= chosen
-        extracted = [key for key in keys if self._given[chosen[key]].state == EXTRACTED]
-        if self._rehearsal:
-            keys, extracted, attempts = [_NO_KEY], [_NO_KEY], {_NO_KEY: 0}
-        yield f"replace rows of {ledger}"
-        self._delete(cursor, ledger, again if ledger.name in created else keys)
-        for table in self.plan.tables:
-            yield f"replace rows of {table}"
-            if table is not ledger:
-                self._delete(cursor, table, again if table.name in created else extracted)
-            if part.count(table, self.left_out) or self._rehearsal:
-                file = part.path(table, self.left_out)
-                warehouse.copy_while(cursor, table, copied_columns(table), file, self._files.write)
-        yield f"count attempts in {ledger}"
-        for times in sorted(set(attempts.values()) - {1}):
-            for portion in self._portions([key for key, value in attempts.items() if value == times]):
-                warehouse.count_attempts(cursor, ledger, times, portion)
-
-    def _look_up(self, cursor: Any, keys: Sequence[str]) -> None:
-        """What the target holds of documents, before this load."""
-        warehouse, ledger, documents = self._warehouse, self.plan.documents, self.plan.records.table
-        for portion in self._portions([_NO_KEY] if self._rehearsal else keys):
-            for key, state, session_id, count in warehouse.read_documents(
-                cursor, ledger, ("state", "_session_id", "attempts"), portion
-            ):
-                self._held[key] = Held(state=state, session_id=session_id, attempts=count)
-            for key, result_id, extracted_at, status in warehouse.read_documents(
-                cursor, documents, ("_result_id", EXTRACTED_AT.name, REVIEW_STATUS.name), portion
-            ):
-                self._held[key] = replace(
-                    self._held.get(key, Held()),
-                    result_id=result_id,
-                    extracted_at=_moment(extracted_at),
-                    review_status=status,
-                )
-
-    def _delete(self, cursor: Any, table: Table, keys: Sequence[str]) -> None:
-        for portion in self._portions(keys):
-            self._warehouse.delete(cursor, table, portion)
-
-    def _portions(self, keys: Sequence[str]) -> Iterator[Sequence[str]]:
-        size = self._warehouse.portion
-        return (keys[start : start + size] for start in range(0, len(keys), size))
-
-
 def _layout(plan: LandingPlan) -> list[tuple[object, ...]]:
     return [(table.name, table.columns) for table in plan.tables]
-
-
-def _moment(cell: object) -> datetime | None:
-    """A time as an engine gives it back, which knows that it is in UTC or is text."""
-    if isinstance(cell, datetime):
-        return cell if cell.tzinfo else cell.replace(tzinfo=UTC)
-    return moment_of(cell) if isinstance(cell, str) else None

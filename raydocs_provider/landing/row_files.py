@@ -3,16 +3,49 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, Protocol
 
-from raydocs_provider.landing.row_formats import RowFormat
 from raydocs_provider.landing.rows import DocumentRows
 from raydocs_provider.landing.tables import Table
+from raydocs_provider.landing.values import Row
 
-_BUFFER_BYTES = 1 << 20
-_CHUNK_BYTES = 1 << 20
+
+class RowFile(Protocol):
+    """The rows of successive documents for one table."""
+
+    counts: array[int]
+
+    def write(self, rows: Sequence[Row], shared: Any) -> int:
+        """
+        Write the rows of the next document. Returns about how many bytes they are.
+
+        :param shared: what `RowFormat.share` has made of the cells at the end of each of them.
+        """
+
+    def complete(self) -> None:
+        """Have the file hold all that was written."""
+
+    def path(self, without: Collection[int]) -> Path:
+        """
+        The file.
+
+        :param without: documents whose rows are left out, by their place; where there are any, it is a copy.
+        """
+
+    def delete(self) -> None:
+        """Delete the files."""
+
+
+class RowFormat(Protocol):
+    """How rows stand in a file."""
+
+    def share(self, cells: Row) -> Any:
+        """What `RowFile.write` takes for the cells that all rows of a document have at their end."""
+
+    def open(self, path: Path, table: Table) -> RowFile:
+        """Begin a file."""
 
 
 class RowFiles:
@@ -79,16 +112,14 @@ class RowFiles:
         part = self._open
         if part is None:
             first = self._parts[-1].end if self._parts else 0
-            part = self._open = Part(self._tables, self._directory, first)
+            part = self._open = Part(self._tables, self._directory, self._format, first)
         document = next(self._documents, None)
         if document is None:
             self._ended = True
             if part.end > part.first or not self._parts:
                 self._complete(part)
             return 0
-        end = self._format.encode_end(document.audit)
-        lines = {table: (self._format.encode_lines(each, end), len(each)) for table, each in document.rows.items()}
-        written = part.write(lines)
+        written = part.write(document)
         if self._part_bytes is not None and part.size >= self._part_bytes:
             self._complete(part)
         return written
@@ -106,11 +137,14 @@ class Part:
     :param first: the number of the first document.
     """
 
-    def __init__(self, tables: Sequence[Table], directory: Path, first: int) -> None:
+    def __init__(self, tables: Sequence[Table], directory: Path, row_format: RowFormat, first: int) -> None:
+        self._format = row_format
         self.first = first
         self.end = first
         self.size = 0
-        self._files = {table: _RowFile(directory / f"{first}-{place}") for place, table in enumerate(tables)}
+        self._files = {
+            table: row_format.open(directory / f"{first}-{place}", table) for place, table in enumerate(tables)
+        }
 
     @property
     def numbers(self) -> range:
@@ -132,15 +166,12 @@ class Part:
 
         :param without: numbers of documents whose rows are left out; where there are any, it is a copy.
         """
-        return self._files[table].path(self._places(without))
+        return self._files[table].path(frozenset(self._places(without)))
 
-    def write(self, lines: Mapping[Table, tuple[bytes, int]]) -> int:
-        """
-        Write the rows of the next document. Returns how many bytes they are.
-
-        :param lines: those of a table, and how many they are.
-        """
-        written = sum([file.write(*lines.get(table, (b"", 0))) for table, file in self._files.items()])
+    def write(self, document: DocumentRows) -> int:
+        """Write the rows of the next document. Returns how many bytes they are."""
+        shared = self._format.share(document.audit)
+        written = sum([file.write(document.rows.get(table, ()), shared) for table, file in self._files.items()])
         self.end += 1
         self.size += written
         return written
@@ -148,7 +179,7 @@ class Part:
     def complete(self) -> None:
         """Have the files hold all that was written."""
         for file in self._files.values():
-            file.flush()
+            file.complete()
 
     def delete(self) -> None:
         """Delete the files."""
@@ -157,54 +188,3 @@ class Part:
 
     def _places(self, numbers: Collection[int]) -> list[int]:
         return [place for place, number in enumerate(self.numbers) if number in numbers]
-
-
-class _RowFile:
-    """The rows for one table. No file is open but while it is written to or read."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._rest = path.with_name(f"{path.name}-rest")
-        self._buffer: list[bytes] = []
-        self._buffered = 0
-        self._sizes = array("Q")
-        self.counts = array("Q")
-
-    def write(self, lines: bytes, count: int) -> int:
-        size = len(lines)
-        self._sizes.append(size)
-        self.counts.append(count)
-        self._buffer.append(lines)
-        self._buffered += size
-        if self._buffered > _BUFFER_BYTES:
-            self.flush()
-        return size
-
-    def flush(self) -> None:
-        with self._path.open("ab") as file:
-            file.write(b"".join(self._buffer))
-        self._buffer.clear()
-        self._buffered = 0
-
-    def path(self, without: Sequence[int]) -> Path:
-        left_out = frozenset(place for place in without if self._sizes[place])
-        if not left_out:
-            return self._path
-        with self._path.open("rb") as source, self._rest.open("wb") as target:
-            for place, size in enumerate(self._sizes):
-                if place in left_out:
-                    source.seek(size, 1)
-                else:
-                    _copy(source, target, size)
-        return self._rest
-
-    def delete(self) -> None:
-        self._path.unlink()
-        self._rest.unlink(missing_ok=True)
-
-
-def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
-    while size:
-        chunk = source.read(min(size, _CHUNK_BYTES))
-        target.write(chunk)
-        size -= len(chunk)

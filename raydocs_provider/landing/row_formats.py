@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from json.encoder import encode_basestring
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from raydocs_provider.landing.tables import Table
 from raydocs_provider.landing.values import Cell, Row, text_of_cell
+
+_BUFFER_BYTES = 1 << 16
+_CHUNK_BYTES = 1 << 20
 
 # Stand for NULL and for the end of a row until the rest is written: no text holds them, because no database takes them.
 _NULL = "\0\0"
@@ -22,9 +27,66 @@ _QUOTED_NULL = f"{QUOTE}{_NULL}{QUOTE}"
 _NEXT_END = f",{QUOTE}{_END}{QUOTE},".encode()
 
 
-class RowFormat:
+class TextFile:
     """
-    How rows stand in a file: one a line, each with the cells that all rows of its document share at its end.
+    Rows as lines. No file is open but while it is written to or read.
+
+    :param encode_lines: rows of a document and their common end -> text.
+    """
+
+    def __init__(self, path: Path, encode_lines: Callable[[Sequence[Row], bytes], bytes]) -> None:
+        self._path = path
+        self._rest = path.with_name(f"{path.name}-rest")
+        self._encode_lines = encode_lines
+        self._buffer: list[bytes] = []
+        self._buffered = 0
+        self._sizes = array("Q")
+        self.counts = array("Q")
+
+    def write(self, rows: Sequence[Row], shared: bytes) -> int:
+        """Write the rows of the next document. Returns how many bytes they are."""
+        lines = self._encode_lines(rows, shared) if rows else b""
+        size = len(lines)
+        self._sizes.append(size)
+        self.counts.append(len(rows))
+        self._buffer.append(lines)
+        self._buffered += size
+        if self._buffered > _BUFFER_BYTES:
+            self.complete()
+        return size
+
+    def complete(self) -> None:
+        """Have the file hold all that was written."""
+        with self._path.open("ab") as file:
+            file.write(b"".join(self._buffer))
+        self._buffer.clear()
+        self._buffered = 0
+
+    def path(self, without: Collection[int]) -> Path:
+        """
+        The file.
+
+        :param without: documents whose rows are left out, by their place; where there are any, it is a copy.
+        """
+        if not any(self._sizes[place] for place in without):
+            return self._path
+        with self._path.open("rb") as source, self._rest.open("wb") as target:
+            for place, size in enumerate(self._sizes):
+                if place in without:
+                    source.seek(size, 1)
+                else:
+                    _copy(source, target, size)
+        return self._rest
+
+    def delete(self) -> None:
+        """Delete the files."""
+        self._path.unlink()
+        self._rest.unlink(missing_ok=True)
+
+
+class LineFormat:
+    """
+    One row a line, each with the cells that all rows of its document share at its end.
 
     :param encode: cells -> text; encoded cells joined by ``separator`` are the encoding of them all.
     :param start: before each row; ``end`` after it.
@@ -36,23 +98,27 @@ class RowFormat:
         self._start = start
         self._end = end
 
-    def encode_end(self, shared: Row) -> bytes:
+    def share(self, cells: Row) -> bytes:
         """The end of each row of a document: most of it, and so encoded once."""
-        return f"{self._separator}{self._encode(shared)}{self._end}\n".encode()
+        return f"{self._separator}{self._encode(cells)}{self._end}\n".encode()
+
+    def open(self, path: Path, table: Table) -> TextFile:
+        """Begin a file, which is alike for all tables."""
+        return TextFile(path, self.encode_lines)
 
     def encode_lines(self, rows: Sequence[Row], end: bytes) -> bytes:
         """Rows of a document, each with this end."""
         return b"".join([(self._start + self._encode(row)).encode() + end for row in rows])
 
 
-class JsonFormat(RowFormat):
+class JsonFormat(LineFormat):
     """A JSON array a line, to be read by `read_json`."""
 
     def __init__(self, encode: Callable[[Sequence[Cell]], str]) -> None:
         super().__init__(encode, ", ", "[", "]")
 
 
-class TextFormat(RowFormat):
+class TextFormat(LineFormat):
     r"""Tabs between cells, as PostgreSQL's COPY reads text: ``\N`` is NULL, a newline is ``\n``."""
 
     def __init__(self) -> None:
@@ -68,7 +134,7 @@ class TextFormat(RowFormat):
         return text.replace(_NULL, r"\N").encode().replace(b"\t\0\t", end)
 
 
-class CsvFormat(RowFormat):
+class CsvFormat(LineFormat):
     """CSV in which an empty cell is NULL and every other is quoted, with `QUOTE`."""
 
     def __init__(self) -> None:
@@ -129,6 +195,13 @@ def _encode_csv(cells: Sequence[Cell]) -> str:
     if row.count(QUOTE) != 2 * (len(texts) - 1):
         row = _NEXT.join([text.replace(QUOTE, QUOTE * 2) for text in texts])
     return f"{QUOTE}{row}{QUOTE}".replace(_QUOTED_NULL, "")
+
+
+def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
+    while size:
+        chunk = source.read(min(size, _CHUNK_BYTES))
+        target.write(chunk)
+        size -= len(chunk)
 
 
 def _escape(text: str) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydocs_provider.landing import row_files
+from raydocs_provider.landing import row_formats
 from raydocs_provider.landing.row_files import RowFiles
-from raydocs_provider.landing.row_formats import RowFormat
+from raydocs_provider.landing.row_formats import LineFormat
 from raydocs_provider.landing.tables import Table
 
 TABLES = (Table(("a",), ()), Table(("b",), ()), Table(("c",), ()))
@@ -26,7 +26,7 @@ def open_files(documents: Iterable[Any], directory: str | Path, part_bytes: int 
         documents,
         TABLES,
         Path(directory),
-        RowFormat(encode, "|", "<", ">"),
+        LineFormat(encode, "|", "<", ">"),
         part_bytes,
     )
 
@@ -135,7 +135,7 @@ def test_the_files_of_a_part_can_be_deleted_before_the_next(tmp_path):
 
 
 def test_more_than_a_buffer_is_written_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(row_files, "_BUFFER_BYTES", 7)
+    monkeypatch.setattr(row_formats, "_BUFFER_BYTES", 7)
     documents = [document(str(number), *[(table, "x" * number) for table in TABLES]) for number in range(6)]
     (part,) = open_files(documents, tmp_path).parts()
 
@@ -143,7 +143,7 @@ def test_more_than_a_buffer_is_written_in_order(tmp_path, monkeypatch):
 
 
 def test_what_is_left_out_may_be_larger_than_what_is_copied_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(row_files, "_CHUNK_BYTES", 7)
+    monkeypatch.setattr(row_formats, "_CHUNK_BYTES", 7)
     documents = [document(str(number), (TABLES[0], "x" * number * 10)) for number in range(6)]
     (part,) = open_files(documents, tmp_path).parts()
 

@@ -15,7 +15,7 @@ from raydocs_provider.landing.row_formats import (
     QUOTE,
     CsvFormat,
     JsonFormat,
-    RowFormat,
+    LineFormat,
     TextFormat,
     encode_json,
     read_json,
@@ -45,8 +45,8 @@ LINES = st.integers(1, 5).flatmap(lambda width: st.lists(st.tuples(*[CELLS] * wi
 SHARED = st.lists(CELLS, min_size=1, max_size=4).map(tuple)
 
 
-def encode(form: RowFormat, rows: Sequence[Row], shared: Row) -> str:
-    return form.encode_lines(rows, form.encode_end(shared)).decode()
+def encode(form: LineFormat, rows: Sequence[Row], shared: Row) -> str:
+    return form.encode_lines(rows, form.share(shared)).decode()
 
 
 def read_text(row: str) -> list[str | None]:
@@ -113,7 +113,7 @@ def test_json_is_read_back_as_it_was_and_numbers_with_a_point_as_text(rows, shar
 
 @given(LINES, SHARED)
 def test_a_format_has_its_own_brackets_and_separator(rows, shared):
-    form = RowFormat(lambda cells: "|".join(map(repr, cells)), "|", "<", ">")
+    form = LineFormat(lambda cells: "|".join(map(repr, cells)), "|", "<", ">")
 
     assert encode(form, rows, shared) == "".join(f"<{'|'.join(map(repr, (*row, *shared)))}>\n" for row in rows)
 

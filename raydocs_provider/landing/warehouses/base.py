@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from raydocs_provider.landing.contract import Holdings
-from raydocs_provider.landing.row_formats import JsonFormat, RowFormat, encode_json
+from raydocs_provider.landing.row_files import RowFormat
+from raydocs_provider.landing.row_formats import JsonFormat, encode_json
 from raydocs_provider.landing.tables import AUDIT, KEY, Column, Kind, LandingPlan, Table
 from raydocs_provider.landing.values import Cell
 

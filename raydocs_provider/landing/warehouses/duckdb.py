@@ -14,7 +14,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.contract import BOOLEANS, DATES, EVERYTHING, INTEGERS, JSON, NUMBERS, TIMES, integers_of
 from raydocs_provider.landing.names import lower_ascii
-from raydocs_provider.landing.row_formats import QUOTE, CsvFormat, RowFormat
+from raydocs_provider.landing.row_files import RowFormat
+from raydocs_provider.landing.row_formats import QUOTE, CsvFormat
 from raydocs_provider.landing.tables import Column, Kind, Table
 from raydocs_provider.landing.warehouses.base import Warehouse
 from raydocs_provider.landing.warehouses.waiting import Announcement

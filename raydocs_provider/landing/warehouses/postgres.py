@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 from raydocs_provider.landing.contract import BOOLEANS, DATES, EVERYTHING, JSON, NUMBERS, TIMES, integers_of
-from raydocs_provider.landing.row_formats import RowFormat, TextFormat
+from raydocs_provider.landing.row_files import RowFormat
+from raydocs_provider.landing.row_formats import TextFormat
 from raydocs_provider.landing.tables import KEY, Column, Kind, Table
 from raydocs_provider.landing.warehouses.base import Warehouse
 

@@ -47,6 +47,8 @@ class SqliteWarehouse(Warehouse):
         r".*": _NUMERIC,
     }
     modules: ClassVar = ("sqlite3",)
+    # Each is a text that Python keeps in memory until 128 others have been executed.
+    portion: ClassVar = 100
 
     def open_cursor(self, connection: Any) -> Any:
         """Wait for other writers: a large load keeps readers out as well."""
