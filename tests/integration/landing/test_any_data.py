@@ -111,4 +111,5 @@ def test_of_each_document_less_than_a_kilobyte_stays_in_memory(engine, request):
         lander = database.lander(plan)
         lander.land([], LOAD)
 
-        assert peak(3_000) - peak(100) < 2_900 * 1_000
+        # Of so many, caches and buffers are full.
+        assert peak(5_000) - peak(2_000) < 3_000 * 1_000
