@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,8 @@ from raydocs_provider.api.models import Template
 from raydocs_provider.emulator import Emulator
 from raydocs_provider.exceptions import RaydocsExtractionError, RaydocsInputError, RaydocsManifestError
 from raydocs_provider.hooks.raydocs import RaydocsHook
+from raydocs_provider.hooks.results import ExtractionResults
+from raydocs_provider.landing.warehouses.duckdb import DuckDBWarehouse
 from raydocs_provider.operators.raydocs import RaydocsExtractOperator
 from raydocs_provider.transfers.raydocs_to_sql import RaydocsToSqlOperator
 from tests.integration.conftest import CORRUPT, GOOD, Task, count, requests_to, uris
@@ -87,6 +90,42 @@ def test_documents_land_and_landing_again_changes_nothing(
     assert counts(query) == first
     # From the spool, a load asks Raydocs nothing; without one, for the template and each result.
     assert len(requests_to(emulator)) - before == (0 if with_spool else 2 * (1 + 3))
+
+
+@pytest.mark.parametrize(
+    ("with_spool", "map_index", "during"),
+    [(True, -1, True), (True, 0, False), (False, -1, False)],
+    ids=["on this disk", "on this disk, and the task is mapped", "to be fetched"],
+)
+def test_results_are_read_during_the_transaction_only_where_nobody_waits_for_that(
+    extracted: Callable[..., dict[str, Any]],
+    ti: Task,
+    connect: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    results_path: str,
+    with_spool: bool,
+    map_index: int,
+    during: bool,
+) -> None:
+    connect("warehouse", conn_type="duckdb", host=str(tmp_path / "warehouse.db"))
+    manifest = extracted(GOOD[:3], results_path=results_path if with_spool else None)
+    events: list[str] = []
+
+    def watch(owner: Any, name: str) -> None:
+        call = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *given: events.append(name) or call(*given))
+
+    watch(ExtractionResults, "_read_result")
+    watch(DuckDBWarehouse, "begin")
+    monkeypatch.setattr(DuckDBWarehouse, "part_bytes", 1)
+
+    landed = load(manifest, replace(ti, map_index=map_index))
+
+    assert landed["documents"] == {"extracted": 3}
+    assert events.count("_read_result") == 3
+    # The first part is read before there is a transaction.
+    assert events.index("begin") == (1 if during else 3)
 
 
 def test_what_was_good_lands_after_a_failed_extraction(

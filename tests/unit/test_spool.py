@@ -64,6 +64,14 @@ def listed(folder: Any) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def test_files_of_this_file_system_are_at_hand_and_those_of_other_storage_are_not(tmp_path: Path) -> None:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    assert Spool(tmp_path).at_hand
+    assert Spool(ObjectStoragePath(tmp_path.as_uri())).at_hand
+    assert not Spool(ObjectStoragePath("memory://results/")).at_hand
+
+
 def test_what_is_written_is_read_again(spool: Spool, folder: Any) -> None:
     failed = Outcome(FAILED, None, None, "parsing", "document_failed", "Raydocs could not read the document.")
     spool.write_session("s-1", OUTCOME, RESULT)
