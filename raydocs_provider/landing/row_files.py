@@ -2,50 +2,12 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
+from raydocs_provider.landing.row_formats import LineFormat, TextFile
 from raydocs_provider.landing.rows import DocumentRows
 from raydocs_provider.landing.tables import Table
-from raydocs_provider.landing.values import Row
-
-
-class RowFile(Protocol):
-    """The rows of successive documents for one table."""
-
-    counts: array[int]
-
-    def write(self, rows: Sequence[Row], shared: Any) -> int:
-        """
-        Write the rows of the next document. Returns about how many bytes they are.
-
-        :param shared: what `RowFormat.share` has made of the cells at the end of each of them.
-        """
-
-    def complete(self) -> None:
-        """Have the file hold all that was written."""
-
-    def path(self, without: Collection[int]) -> Path:
-        """
-        The file.
-
-        :param without: documents whose rows are left out, by their place; where there are any, it is a copy.
-        """
-
-    def delete(self) -> None:
-        """Delete the files."""
-
-
-class RowFormat(Protocol):
-    """How rows stand in a file."""
-
-    def share(self, cells: Row) -> Any:
-        """What `RowFile.write` takes for the cells that all rows of a document have at their end."""
-
-    def open(self, path: Path, table: Table) -> RowFile:
-        """Begin a file."""
 
 
 class RowFiles:
@@ -64,7 +26,7 @@ class RowFiles:
         documents: Iterable[DocumentRows],
         tables: Sequence[Table],
         directory: Path,
-        row_format: RowFormat,
+        row_format: LineFormat,
         part_bytes: int | None = None,
     ) -> None:
         self._documents = iter(documents)
@@ -137,13 +99,14 @@ class Part:
     :param first: the number of the first document.
     """
 
-    def __init__(self, tables: Sequence[Table], directory: Path, row_format: RowFormat, first: int) -> None:
+    def __init__(self, tables: Sequence[Table], directory: Path, row_format: LineFormat, first: int) -> None:
         self._format = row_format
         self.first = first
         self.end = first
         self.size = 0
         self._files = {
-            table: row_format.open(directory / f"{first}-{place}", table) for place, table in enumerate(tables)
+            table: TextFile(directory / f"{first}-{place}", row_format.encode_lines)
+            for place, table in enumerate(tables)
         }
 
     @property

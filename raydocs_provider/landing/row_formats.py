@@ -10,7 +10,6 @@ from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from raydocs_provider.landing.tables import Table
 from raydocs_provider.landing.values import Cell, Row, text_of_cell
 
 _BUFFER_BYTES = 1 << 16
@@ -102,10 +101,6 @@ class LineFormat:
         """The end of each row of a document: most of it, and so encoded once."""
         return f"{self._separator}{self._encode(cells)}{self._end}\n".encode()
 
-    def open(self, path: Path, table: Table) -> TextFile:
-        """Begin a file, which is alike for all tables."""
-        return TextFile(path, self.encode_lines)
-
     def encode_lines(self, rows: Sequence[Row], end: bytes) -> bytes:
         """Rows of a document, each with this end."""
         return b"".join([(self._start + self._encode(row)).encode() + end for row in rows])
@@ -150,7 +145,7 @@ class CsvFormat(LineFormat):
         return f"{QUOTE}{text}".replace(_QUOTED_NULL, "").encode().replace(_NEXT_END, end)[:-1]
 
 
-def _texts_of(rows: Sequence[Row]) -> list[str]:
+def _texts_of(rows: Sequence[Sequence[Cell]]) -> list[str]:
     """The cells of all rows, an end after each row, and an empty text."""
     texts = [
         cell if type(cell) is str else _NULL if cell is None else text_of_cell(cell) or ""
@@ -180,7 +175,7 @@ def read_json(file: Path, size: int) -> Iterator[list[list[Any]]]:
 
 
 def _encode_text(cells: Sequence[Cell]) -> str:
-    texts = [_NULL if cell is None else cell if type(cell) is str else text_of_cell(cell) or "" for cell in cells]
+    *texts, _, _ = _texts_of([cells])
     row = "\t".join(texts)
     if row.count("\t") != len(texts) - 1:
         row = "\t".join([_escape(text).replace("\t", r"\t") for text in texts])
@@ -190,7 +185,7 @@ def _encode_text(cells: Sequence[Cell]) -> str:
 
 
 def _encode_csv(cells: Sequence[Cell]) -> str:
-    texts = [_NULL if cell is None else cell if type(cell) is str else text_of_cell(cell) or "" for cell in cells]
+    *texts, _, _ = _texts_of([cells])
     row = _NEXT.join(texts)
     if row.count(QUOTE) != 2 * (len(texts) - 1):
         row = _NEXT.join([text.replace(QUOTE, QUOTE * 2) for text in texts])

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from raydocs_provider.landing.contract import Holdings
-from raydocs_provider.landing.row_files import RowFormat
-from raydocs_provider.landing.row_formats import JsonFormat, encode_json
+from raydocs_provider.landing.row_formats import JsonFormat, LineFormat, encode_json
 from raydocs_provider.landing.tables import AUDIT, KEY, Column, Kind, LandingPlan, Table
 from raydocs_provider.landing.values import Cell
 
@@ -91,7 +90,7 @@ class Warehouse(ABC):
         """The type of each column of a table, as the engine spells it, by the column's name; none if it is missing."""
 
     @property
-    def row_format(self) -> RowFormat:
+    def row_format(self) -> LineFormat:
         """How rows stand in the files for `copy`."""
         return JsonFormat(self.encode)
 

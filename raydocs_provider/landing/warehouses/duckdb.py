@@ -14,8 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.contract import BOOLEANS, DATES, EVERYTHING, INTEGERS, JSON, NUMBERS, TIMES, integers_of
 from raydocs_provider.landing.names import lower_ascii
-from raydocs_provider.landing.row_files import RowFormat
-from raydocs_provider.landing.row_formats import QUOTE, CsvFormat
+from raydocs_provider.landing.row_formats import QUOTE, CsvFormat, LineFormat
 from raydocs_provider.landing.tables import Column, Kind, Table
 from raydocs_provider.landing.warehouses.base import Warehouse
 from raydocs_provider.landing.warehouses.waiting import Announcement
@@ -109,7 +108,7 @@ class DuckDBWarehouse(Warehouse):
         return cursor.begin()
 
     @property
-    def row_format(self) -> RowFormat:
+    def row_format(self) -> LineFormat:
         """CSV: the quickest of what DuckDB reads and Python writes without another library."""
         return CsvFormat()
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 from raydocs_provider.landing.contract import BOOLEANS, DATES, EVERYTHING, JSON, NUMBERS, TIMES, integers_of
-from raydocs_provider.landing.row_files import RowFormat
-from raydocs_provider.landing.row_formats import TextFormat
+from raydocs_provider.landing.row_formats import LineFormat, TextFormat
 from raydocs_provider.landing.tables import KEY, Column, Kind, Table
 from raydocs_provider.landing.warehouses.base import Warehouse
 
@@ -84,7 +83,7 @@ class PostgresWarehouse(Warehouse):
         )
 
     @property
-    def row_format(self) -> RowFormat:
+    def row_format(self) -> LineFormat:
         r"""COPY's text format: before version 18 a line ``\.`` inside of a value could end a CSV."""
         return TextFormat()
 
