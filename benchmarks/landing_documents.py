@@ -144,7 +144,7 @@ def make_rows_by_hand(documents: Iterable[LandingDocument], plan: LandingPlan) -
         for group, values in result.data.items():
             for name, value in values.items():
                 said = result.audit[group][name]
-                sources = json.dumps(said["sources"], ensure_ascii=False)
+                sources = json.dumps(said["sources"], ensure_ascii=False, separators=(",", ":"))
                 remarks = (None, said["confidence"], said["reasoning"], sources, None, *audit)
                 if not isinstance(value, list):
                     fields.append((group, name, None, str(value), *remarks))

@@ -117,9 +117,9 @@ def _land(hook: Any, documents: Iterable[LandingDocument]) -> None:
 
 
 def _encode(hook: Any, documents: Iterable[LandingDocument], folder: Path) -> RowFiles:
-    warehouse, reader = warehouse_for(hook), RowReader(_PLAN)
+    warehouse, reader = warehouse_for(hook), RowReader(_PLAN, LOAD)
     files = RowFiles(
-        (reader.read(document, LOAD) for document in documents),
+        (reader.read(document) for document in documents),
         _PLAN.tables,
         folder,
         warehouse.row_format,

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from raydocs_provider.arguments import DISCARD, FREEZE
 from raydocs_provider.exceptions import RaydocsLandingError
 from raydocs_provider.landing.tables import Column, Kind, LandingPlan, Records, Room, Table
-from raydocs_provider.landing.values import DECIMAL_PRECISION, DECIMAL_SCALE, MAX_INTEGER
+from raydocs_provider.landing.texts import MAX_INTEGER
+from raydocs_provider.landing.values import DECIMAL_PRECISION, DECIMAL_SCALE
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,8 +147,8 @@ class LakeWriter:
         :param folder: an empty one on the local disk, for the files and about as much besides.
         """
         tables = self._plan.tables
-        delivery = _Delivery(RowReader(self._plan, self._reviewer))
-        made = delivery.read(documents, load)
+        delivery = _Delivery(RowReader(self._plan, load, self._reviewer))
+        made = delivery.read(documents)
         files = RowFiles(made, tables, folder, LineFormat(encode_cells, SEPARATOR))
         (rows,) = files.parts()
         given = delivery.given
@@ -185,9 +185,9 @@ class _Delivery:
         self.states: Counter[str] = Counter()
         self.problems = 0
 
-    def read(self, documents: Iterable[LandingDocument], load: LoadContext) -> Iterator[DocumentRows]:
+    def read(self, documents: Iterable[LandingDocument]) -> Iterator[DocumentRows]:
         for document in documents:
-            made = self._reader.read(document, load)
+            made = self._reader.read(document)
             self.states[document.state] += 1
             self.problems += made.problems
             self.given.append(made.given)

@@ -117,8 +117,8 @@ class Lander:
         """
         agreement = self._look()
         with tempfile.TemporaryDirectory(prefix="raydocs-landing-") as directory:
-            delivery = _Delivery(RowReader(agreement.plan, self._reviewer))
-            files = self._open_files(agreement, directory, delivery.read(documents, load))
+            delivery = _Delivery(RowReader(agreement.plan, load, self._reviewer))
+            files = self._open_files(agreement, directory, delivery.read(documents))
             # The first part at least: whatever keeps it from being made should not have cost a transaction.
             files.write(self._warehouse.part_bytes if at_hand else None)
             done = self._load(agreement, files, delivery.given)
@@ -252,11 +252,11 @@ class _Delivery:
         self.to_review: dict[int, ToReview] = {}
         self.problems = 0
 
-    def read(self, documents: Iterable[LandingDocument], load: LoadContext) -> Iterator[DocumentRows]:
+    def read(self, documents: Iterable[LandingDocument]) -> Iterator[DocumentRows]:
         refusals: list[str] = []
         for document in _failures_last(documents):
             try:
-                made = self._reader.read(document, load)
+                made = self._reader.read(document)
             except RaydocsInputError as error:
                 # Whoever has to put verdicts right wants to know of all of them.
                 refusals.append(str(error))

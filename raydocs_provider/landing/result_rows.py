@@ -13,13 +13,13 @@ from raydocs_provider.landing.documents import Verdict
 from raydocs_provider.landing.names import Path
 from raydocs_provider.landing.review import APPROVED, CORRECTED, MAX_FIELDS, DocumentReview, Reviewer
 from raydocs_provider.landing.tables import LandingPlan, Records, Table
-from raydocs_provider.landing.values import Cell, Fitted, Row, fit_decimal, fitter_of, json_of, storable, text_of
+from raydocs_provider.landing.texts import json_of, storable
+from raydocs_provider.landing.values import Cell, Fitted, Row, fit_decimal, fitter_of, text_of
 
 Indexes = tuple[int, ...]
 # What the server says about a value: confidence, reasoning and sources.
 Remarks = tuple[Cell, Cell, Cell]
 
-_AUDIT_KEYS = frozenset({"confidence", "reasoning", "sources"})
 # About the target or the template, not about a value: no reason to look at the document.
 _NO_COLUMN = "no column"
 _UNKNOWN = "not in the template"
@@ -337,7 +337,7 @@ class _Record:
 
 def _nearest(said: object, remarks: Remarks) -> Remarks:
     """What is said about something, if it is an entry of the audit; else the remarks of the entry around it."""
-    if not isinstance(said, dict) or _AUDIT_KEYS.isdisjoint(said):
+    if not isinstance(said, dict) or not ("confidence" in said or "reasoning" in said or "sources" in said):
         return remarks
     sources = said.get("sources")
     return (

@@ -12,7 +12,8 @@ from raydocs_provider.landing.replacing import EXTRACTED, Given
 from raydocs_provider.landing.result_rows import ResultReader
 from raydocs_provider.landing.review import Reviewer
 from raydocs_provider.landing.tables import LandingPlan, Table
-from raydocs_provider.landing.values import Row, json_of, moment_of, text_of
+from raydocs_provider.landing.texts import json_of
+from raydocs_provider.landing.values import Row, moment_of, text_of
 
 
 class DocumentRows(NamedTuple):
@@ -40,24 +41,35 @@ class RowReader:
     Makes rows of the documents of a load.
 
     :param plan: the tables.
+    :param load: what goes into the audit columns.
     :param reviewer: says what a person should look at; default: nothing is said about it.
     """
 
-    def __init__(self, plan: LandingPlan, reviewer: Reviewer | None = None) -> None:
+    def __init__(self, plan: LandingPlan, load: LoadContext, reviewer: Reviewer | None = None) -> None:
         self._plan = plan
         self._results = ResultReader(plan, reviewer)
+        self._template_id = load.template_id
+        # The cells of `AUDIT` that are the same for all documents.
+        self._template_cells = (text_of(load.template_id), text_of(load.template_hash))
+        self._load_cells = (
+            load.loaded_at,
+            text_of(load.dag_id),
+            text_of(load.run_id),
+            text_of(load.task_id),
+            load.map_index,
+            load.try_number,
+        )
 
-    def read(self, document: LandingDocument, load: LoadContext) -> DocumentRows:
+    def read(self, document: LandingDocument) -> DocumentRows:
         """
         Make the rows of one document.
 
         :param document: every document gets its row in the ledger.
-        :param load: what goes into the audit columns.
         :raises RaydocsInputError: there is a verdict, and the document has no values; or a correction is for none of
             them, or does not fit its column. The message names document and fields, no values.
         """
         result, verdict = document.result, document.verdict
-        key = document_key(document, load.template_id)
+        key = document_key(document, self._template_id)
         extracted_at = moment_of((result.completed_at or result.created_at) if result else None)
         submitted_at = None if document.submitted_at is None else datetime.fromtimestamp(document.submitted_at, UTC)
         audit = (
@@ -66,15 +78,9 @@ class RowReader:
             text_of(result and result.id),
             text_of(document.source_uri),
             text_of(document.sha256),
-            text_of(load.template_id),
-            text_of(load.template_hash),
+            *self._template_cells,
             extracted_at,
-            load.loaded_at,
-            text_of(load.dag_id),
-            text_of(load.run_id),
-            text_of(load.task_id),
-            load.map_index,
-            load.try_number,
+            *self._load_cells,
         )
         rows: dict[Table, list[Row]] = {}
         status: str | None = None

@@ -6,13 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
-from functools import partial
-from json.encoder import encode_basestring
-from types import NoneType
-from typing import Any
+from functools import lru_cache, partial
 
 from raydocs_provider.landing.reading import exact_number, read_boolean, read_date, read_decimal, read_timestamp
 from raydocs_provider.landing.tables import Column, Kind, Room
+from raydocs_provider.landing.texts import MAX_INTEGER, json_of, storable
 
 Cell = str | int | Decimal | bool | date | datetime | None
 Row = tuple[Cell, ...]
@@ -30,10 +28,6 @@ _EXACT = Context(prec=60)
 _MIN_PLAIN = -6
 _MAX_SHORT = len("0.") + DECIMAL_SCALE
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,6})?", re.ASCII)
-MAX_INTEGER = 2**63 - 1
-_MAX_JSON_DEPTH = 100
-# Beyond what a double holds, engines refuse the number and with it the load.
-_MAX_JSON_EXPONENT = 300
 
 UNSTORABLE = "held characters that cannot be stored"
 
@@ -133,89 +127,6 @@ def text_of(value: object) -> str | None:
     return json_of(value)
 
 
-def storable(text: str) -> str:
-    """The text with NUL characters and lone surrogates, which no UTF-8 database takes, as U+FFFD."""
-    if "\0" in text:
-        text = text.replace("\0", "\ufffd")
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
-def json_of(value: object) -> str:
-    """The value as JSON that every engine takes: numbers exact, NaN as null, no character that cannot be stored."""
-    try:
-        text = _write_json(value)
-        if storable(text) == text and "\\u0000" not in text:
-            return text
-    except (KeyError, TypeError, RecursionError):
-        pass
-    return _write_json(_tame(value, _MAX_JSON_DEPTH))
-
-
-def _write_json(value: object) -> str:
-    """
-    As ``json.dumps``, which cannot write a Decimal, and takes longer for the few words that there mostly are.
-
-    :raises KeyError: something is of another type than JSON is parsed into.
-    :raises TypeError: a key is no text.
-    :raises RecursionError: it is nested too deep.
-    """
-    return _WRITERS[type(value)](value)
-
-
-def _write_list(items: list[object]) -> str:
-    return f"[{', '.join([_WRITERS[type(item)](item) for item in items])}]"
-
-
-def _write_object(pairs: dict[str, object]) -> str:
-    written = [f"{encode_basestring(key)}: {_WRITERS[type(item)](item)}" for key, item in pairs.items()]
-    return f"{{{', '.join(written)}}}"
-
-
-def _write_integer(number: int) -> str:
-    return str(number) if abs(number) <= MAX_INTEGER else _write_number(number)
-
-
-def _write_number(number: int | float | Decimal) -> str:
-    exact = exact_number(number)
-    if exact is None:
-        return "null"
-    return str(number) if abs(exact.adjusted()) < _MAX_JSON_EXPONENT else f'"{exact}"'
-
-
-_WRITERS: Mapping[type, Callable[[Any], str]] = {
-    str: encode_basestring,
-    int: _write_integer,
-    Decimal: _write_number,
-    float: _write_number,
-    bool: lambda value: "true" if value else "false",
-    NoneType: lambda _: "null",
-    list: _write_list,
-    dict: _write_object,
-}
-
-
-def _tame(value: object, depth: int) -> object:
-    """The value as one that can be written and stored. Below ``depth`` it is cut off."""
-    if isinstance(value, str):
-        return storable(str(value))
-    if isinstance(value, Mapping) and depth:
-        return {storable(str(key)): _tame(item, depth - 1) for key, item in value.items()}
-    if isinstance(value, list | tuple) and depth:
-        return [_tame(item, depth - 1) for item in value]
-    if value is None or isinstance(value, bool):
-        return value
-    for plain in (int, float, Decimal):
-        if isinstance(value, plain):
-            return plain(value)
-    return "..."
-
-
 def moment_of(text: str | None) -> datetime | None:
     """An ISO 8601 time in UTC; None where there is none or it cannot be read. Without an offset it is taken as UTC."""
     try:
@@ -230,14 +141,25 @@ def text_of_cell(cell: Cell) -> str | None:
     if cell is None or isinstance(cell, str):
         return cell
     if isinstance(cell, Decimal):
-        text = str(cell)
-        return format(cell, "f") if "E" in text else text
+        return text_of_decimal(cell)
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, datetime):
-        moment = cell.astimezone(UTC)
-        return f"{moment.date().isoformat()} {moment.time().isoformat()}"
+        return _text_of_moment(cell)
     return str(cell)
+
+
+def text_of_decimal(number: Decimal) -> str:
+    """The number without an exponent."""
+    text = str(number)
+    return format(number, "f") if "E" in text else text
+
+
+# All rows of a load have the same time of it.
+@lru_cache(maxsize=16)
+def _text_of_moment(moment: datetime) -> str:
+    moment = moment.astimezone(UTC)
+    return f"{moment.date().isoformat()} {moment.time().isoformat()}"
 
 
 def _decimal(value: object) -> Decimal | None:

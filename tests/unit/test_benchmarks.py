@@ -88,10 +88,10 @@ def test_an_unknown_figure_is_refused_with_the_known_ones() -> None:
 
 def rows_of_a_load(number: int) -> dict[Table, list[Row]]:
     plan = plan_landing("invoices")
-    reader = RowReader(plan)
+    reader = RowReader(plan, LOAD)
     rows: dict[Table, list[Row]] = {table: [] for table in plan.tables}
     for document in make_results(0, number):
-        made = reader.read(document, LOAD)
+        made = reader.read(document)
         for table, found in made.rows.items():
             rows[table] += [(*cells, *made.audit) for cells in found]
     return {table: rows[table] for table in plan.tables}

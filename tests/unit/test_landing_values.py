@@ -1,18 +1,15 @@
 from __future__ import annotations
 
-import json
 import math
 from datetime import UTC, datetime
 from decimal import Decimal
-from http import HTTPStatus
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from raydocs_provider.landing.tables import Column, Kind, Room
-from raydocs_provider.landing.values import UNSTORABLE, fit, fitter_of, json_of, moment_of, storable, text_of
+from raydocs_provider.landing.values import UNSTORABLE, fit, fitter_of, moment_of, text_of
 
 
 @pytest.mark.parametrize(
@@ -109,7 +106,7 @@ def test_a_boolean_is_one_or_says_so(value, expected):
         (12, ("12", None)),
         (Decimal("1.50"), ("1.50", None)),
         (True, ("true", None)),
-        ({"a": [1, None]}, ('{"a": [1, null]}', "not a text")),
+        ({"a": [1, None]}, ('{"a":[1,null]}', "not a text")),
     ],
 )
 def test_a_text_is_what_came_but_for_what_no_database_can_store(value, expected):
@@ -118,40 +115,6 @@ def test_a_text_is_what_came_but_for_what_no_database_can_store(value, expected)
 
 def test_an_integer_of_any_length_has_a_text():
     assert text_of(10**5000) == "1" + "0" * 5000
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ({"x": Decimal("0.10"), "ü": "é"}, '{"x": 0.10, "ü": "é"}'),
-        ([math.nan, math.inf, Decimal("NaN")], "[null, null, null]"),
-        ({"a\0": "b\0", "c": r"\u0000"}, '{"a\ufffd": "b\ufffd", "c": "\\\\u0000"}'),
-        ("\ud800", '"\ufffd"'),
-        ({"\0": 1, "\ud800": 2, "a": 3}, '{"\ufffd": 2, "a": 3}'),
-        ([Decimal("1E+400"), Decimal("1E+4")], '["1E+400", 1E+4]'),
-        ([10**300, 10**299], f'["1{"0" * 300}", 1{"0" * 299}]'),
-        ((Kind.TEXT, HTTPStatus.OK, {"a", "b"}, {1: None}), '["text", 200, "...", {"1": null}]'),
-        ([1e22, None, True, "\ud83d\ude00"], '[1e+22, null, true, "😀"]'),
-    ],
-)
-def test_json_is_such_that_every_engine_takes_it(value, text):
-    assert json_of(value) == text
-
-
-def test_json_nested_without_end_is_cut_off():
-    value: Any = 1
-    for _ in range(100_000):
-        value = [value]
-
-    assert json_of(value) == "[" * 100 + '"..."' + "]" * 100
-
-
-def test_json_nested_deeper_than_any_document_is_whole():
-    value: Any = Decimal("0.1")
-    for _ in range(200):
-        value = {"a": [value]}
-
-    assert json_of(value) == '{"a": [' * 200 + "0.1" + "]}" * 200
 
 
 @pytest.mark.parametrize(
@@ -196,20 +159,6 @@ def test_every_value_has_a_cell_for_every_kind_and_nothing_is_lost_without_a_wor
         assert "\0" not in cell
 
 
-@given(values)
-def test_json_can_always_be_read_back(value):
-    text = json_of(value)
-
-    json.loads(text)
-    assert "\\u0000" not in text
-    text.encode()
-
-
-@given(st.text())
-def test_text_that_can_be_stored_is_left_alone(text):
-    assert storable(text) == text.replace("\0", "\ufffd")
-
-
 # --- columns that were there before
 
 
@@ -225,7 +174,7 @@ MOMENT = "2026-01-02T03:04:05.5Z"
         (Kind.INTEGER, Room("varchar(3)", Kind.INTEGER, length=3), -99, -99),
         (Kind.BOOLEAN, Room("varchar(4)", Kind.BOOLEAN, length=4), True, True),
         (Kind.DECIMAL, Room("varchar(4)", Kind.DECIMAL, length=4), Decimal("1E+3"), Decimal(1000)),
-        (Kind.JSON, Room("varchar(8)", Kind.JSON, length=8), {"a": 1}, '{"a": 1}'),
+        (Kind.JSON, Room("varchar(7)", Kind.JSON, length=7), {"a": 1}, '{"a":1}'),
         (Kind.TIMESTAMP, Room("varchar(26)", Kind.TIMESTAMP, length=26), MOMENT, moment_of(MOMENT)),
         (Kind.DECIMAL, Room("bigint", Kind.INTEGER, limit=2**63 - 1), Decimal("-3.0"), -3),
         (Kind.INTEGER, Room("smallint", Kind.INTEGER, limit=32767), -32767, -32767),
@@ -245,7 +194,7 @@ def test_a_value_that_has_room_in_its_column_lands(kind, room, value, cell):
         (Kind.INTEGER, Room("varchar(3)", Kind.INTEGER, length=3), -100, "no room in varchar(3)"),
         (Kind.BOOLEAN, Room("varchar(4)", Kind.BOOLEAN, length=4), False, "no room in varchar(4)"),
         (Kind.DECIMAL, Room("varchar(3)", Kind.DECIMAL, length=3), Decimal("1E+3"), "no room in varchar(3)"),
-        (Kind.JSON, Room("varchar(7)", Kind.JSON, length=7), {"a": 1}, "no room in varchar(7)"),
+        (Kind.JSON, Room("varchar(6)", Kind.JSON, length=6), {"a": 1}, "no room in varchar(6)"),
         (Kind.TIMESTAMP, Room("varchar(25)", Kind.TIMESTAMP, length=25), MOMENT, "no room in varchar(25)"),
         (Kind.DECIMAL, Room("bigint", Kind.INTEGER, limit=2**63 - 1), Decimal("0.5"), "not an integer"),
         (Kind.DECIMAL, Room("bigint", Kind.INTEGER, limit=2**63 - 1), 2**63, "too large a number"),

@@ -20,7 +20,8 @@ from raydocs_provider.landing.row_formats import (
     encode_json,
     read_json,
 )
-from raydocs_provider.landing.values import Row, storable, text_of_cell
+from raydocs_provider.landing.texts import storable
+from raydocs_provider.landing.values import Row, text_of_cell
 
 SPECIAL = st.text(st.sampled_from("\\\t\n\r\",'Nt.\x1e\x0b\x1a\x85\u2028\ufeff é😀"), max_size=12)
 TEXTS = (

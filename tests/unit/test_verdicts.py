@@ -132,7 +132,7 @@ def read(
     document = LandingDocument(
         "extracted", filename="a.pdf", sha256="ab" * 32, session_id="s1", result=Result("r1", data=data, audit=AUDIT)
     )
-    return RowReader(plan, reviewer).read(replace(document, verdict=verdict), LOAD)
+    return RowReader(plan, LOAD, reviewer).read(replace(document, verdict=verdict))
 
 
 def cells(made: DocumentRows, table: str) -> list[dict[str, Any]]:
@@ -210,7 +210,7 @@ def test_a_corrected_misfit_is_none_any_more_but_says_that_it_was_one():
         ("totals.pieces", "totals__pieces", "3", 3),
         ("totals.paid", "totals__paid", "true", True),
         ("header.vendor.city", "header__vendor__city", "Bonn", "Bonn"),
-        ("header.stamp", "header__stamp", {"day": 1}, '{"day": 1}'),
+        ("header.stamp", "header__stamp", {"day": 1}, '{"day":1}'),
     ],
 )
 @pytest.mark.parametrize("data", [DATA, {}, {"header": {"vendor": None}, "totals": None}, {"header": "A1"}, None])
@@ -220,7 +220,7 @@ def test_what_was_not_found_can_be_filled_in(name, column, typed, cell, data):
     assert cells(made, "t")[0][column] == cell
     filled = field(made, name.partition(".")[2])
     assert filled["value"] is None
-    assert filled["corrected_value"] == (json.dumps(typed) if isinstance(typed, dict) else typed)
+    assert filled["corrected_value"] == (cell if isinstance(typed, dict) else typed)
 
 
 def test_what_the_document_does_not_state_is_corrected_to_nothing():
@@ -272,7 +272,7 @@ def test_a_document_without_a_result_cannot_be_reviewed(state):
     document = LandingDocument(state, filename="a.pdf", session_id="s1", verdict=Verdict())
 
     with pytest.raises(RaydocsInputError, match=r"a.pdf \(session s1\): nothing was extracted"):
-        RowReader(PLAN).read(document, LOAD)
+        RowReader(PLAN, LOAD).read(document)
 
 
 # What is asked

@@ -159,7 +159,7 @@ TYPE_CHANGES: list[tuple[str, str, Any, Any, Any]] = [
     ("string", "number", Decimal("12.5"), "12.5", "12.5"),
     ("string", "integer", 12, "12", "12"),
     ("string", "boolean", True, "true", "1"),
-    ("string", "object", {"a": 1}, '{"a": 1}', '{"a": 1}'),
+    ("string", "object", {"a": 1}, '{"a":1}', '{"a":1}'),
     ("number", "string", "007", None, None),
     ("number", "integer", 12, Decimal(12), 12),
     ("number", "boolean", True, None, 1),

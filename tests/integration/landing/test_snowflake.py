@@ -31,7 +31,7 @@ from raydocs_provider.landing.landed import find_landed
 from raydocs_provider.landing.lander import Lander
 from raydocs_provider.landing.review import parse_review
 from raydocs_provider.landing.tables import LandingPlan, Table, plan_tables
-from raydocs_provider.landing.values import storable
+from raydocs_provider.landing.texts import storable
 from raydocs_provider.landing.warehouses import warehouse_for
 from raydocs_provider.landing.warehouses.snowflake import SnowflakeWarehouse
 from tests.integration.landing.conftest import CONN_ID, open_database
@@ -391,7 +391,7 @@ EXISTING: list[tuple[str, str, Any, Any]] = [
     ("VARCHAR", "number", Decimal("12345.6789"), "12345.6789"),
     ("VARCHAR", "integer", 100, "100"),
     ("VARCHAR", "boolean", True, "true"),
-    ("VARCHAR", "object", {"a": 1.5}, '{"a": 1.5}'),
+    ("VARCHAR", "object", {"a": 1.5}, '{"a":1.5}'),
     ("NUMBER(38,9)", "number", Decimal("0.000000001"), Decimal("0.000000001")),
     ("NUMBER(38,9)", "integer", 7, Decimal(7)),
     ("NUMBER(18,2)", "number", Decimal("12.50"), Decimal("12.50")),

@@ -104,10 +104,10 @@ def test_what_the_template_does_not_know_is_kept_as_text_and_said(database, plan
         [
             ("contract", "number", None, None, "7"),
             ("contract", "Währung 'x'", None, None, "€"),
-            ("contract", "parties", None, 0, '{"name": "Ada"}'),
+            ("contract", "parties", None, 0, '{"name":"Ada"}'),
             ("signatures", "name", None, 0, "Ada"),
             ("signatures", "seen", None, 0, "true"),
-            ("stamps", "", None, None, '{"paid": ["2026", null]}'),
+            ("stamps", "", None, None, '{"paid":["2026",null]}'),
         ],
         key=repr,
     )
