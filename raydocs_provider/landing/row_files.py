@@ -105,7 +105,7 @@ class Part:
         self.end = first
         self.size = 0
         self._files = {
-            table: TextFile(directory / f"{first}-{place}", row_format.encode_lines)
+            table: TextFile(directory / f"{first}-{place}", row_format.encoder_of(table))
             for place, table in enumerate(tables)
         }
 

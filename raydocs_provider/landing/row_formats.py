@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from array import array
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from raydocs_provider.landing.values import Cell, Row, text_of_cell, text_of_decimal
+from raydocs_provider.landing.tables import Kind, Table
+from raydocs_provider.landing.values import Cell, Row, text_of_cell
 
-_BUFFER_BYTES = 1 << 18
+_BUFFER_BYTES = 1 << 17
 _CHUNK_BYTES = 1 << 20
 
 # Stand for NULL and for the end of a row until the rest is written: no text holds them, because no database takes them.
@@ -26,18 +28,22 @@ _NEXT = f"{QUOTE},{QUOTE}"
 _QUOTED_NULL = f"{QUOTE}{_NULL}{QUOTE}"
 _NEXT_END = f",{QUOTE}{_END}{QUOTE},".encode()
 
-# Of the cells that are no texts, nearly all are numbers.
-_WRITERS: Mapping[type, Callable[[Any], str | None]] = {int: str, Decimal: text_of_decimal}
+# `str` writes their cells as every engine reads them, but for exponents.
+_PLAIN = (Kind.TEXT, Kind.JSON, Kind.DECIMAL, Kind.INTEGER)
+
+#: Rows of a document, and the end of each line -> lines.
+EncodeLines = Callable[[Sequence[Row], bytes], bytes]
+TextsOf = Callable[[Sequence[Row]], list[str]]
 
 
 class TextFile:
     """
     Rows as lines. No file is open but while it is written to or read.
 
-    :param encode_lines: rows of a document and their common end -> text.
+    :param encode_lines: makes lines of the rows of a document.
     """
 
-    def __init__(self, path: Path, encode_lines: Callable[[Sequence[Row], bytes], bytes]) -> None:
+    def __init__(self, path: Path, encode_lines: EncodeLines) -> None:
         self._path = path
         self._rest = path.with_name(f"{path.name}-rest")
         self._encode_lines = encode_lines
@@ -105,6 +111,10 @@ class LineFormat:
         """The end of each row of a document: most of it, and so encoded once."""
         return f"{self._separator}{self._encode(cells)}{self._end}\n".encode()
 
+    def encoder_of(self, table: Table) -> EncodeLines:
+        """What makes lines of the rows that a document has for a table."""
+        return self.encode_lines
+
     def encode_lines(self, rows: Sequence[Row], end: bytes) -> bytes:
         """Rows of a document, each with this end."""
         return b"".join([(self._start + self._encode(row)).encode() + end for row in rows])
@@ -117,34 +127,47 @@ class JsonFormat(LineFormat):
         super().__init__(encode, ", ", "[", "]")
 
 
-class TextFormat(LineFormat):
+class _QuickFormat(LineFormat):
+    """All rows of a document are encoded at once, unless something in them makes that difficult."""
+
+    def encoder_of(self, table: Table) -> EncodeLines:
+        """Most tables have only texts and numbers."""
+        is_plain = all(column.kind in _PLAIN for column in table.own)
+        return partial(self.encode_at_once, texts_of=_plain_texts_of if is_plain else _texts_of)
+
+    @abstractmethod
+    def encode_at_once(self, rows: Sequence[Row], end: bytes, texts_of: TextsOf) -> bytes:
+        """As `encode_lines`, with the texts that are made by ``texts_of``."""
+
+
+class TextFormat(_QuickFormat):
     r"""Tabs between cells, as PostgreSQL's COPY reads text: ``\N`` is NULL, a newline is ``\n``."""
 
     def __init__(self) -> None:
         super().__init__(_encode_text, "\t")
 
-    def encode_lines(self, rows: Sequence[Row], end: bytes) -> bytes:
-        """All rows at once, unless something in them has to be escaped."""
-        texts = _texts_of(rows)
+    def encode_at_once(self, rows: Sequence[Row], end: bytes, texts_of: TextsOf) -> bytes:
+        """What is difficult is whatever has to be escaped."""
+        texts = texts_of(rows)
         text = "\t".join(texts)
-        if "\\" in text or "\n" in text or "\r" in text or text.count("\t") != len(texts) - 1:
-            return super().encode_lines(rows, end)
+        if "\\" in text or "\n" in text or "\r" in text or text.count("\t") != len(texts) - 1 or _has_exponent(text):
+            return self.encode_lines(rows, end)
         # NULL first, as long as there is little text.
         return text.replace(_NULL, r"\N").encode().replace(b"\t\0\t", end)
 
 
-class CsvFormat(LineFormat):
+class CsvFormat(_QuickFormat):
     """CSV in which an empty cell is NULL and every other is quoted, with `QUOTE`."""
 
     def __init__(self) -> None:
         super().__init__(_encode_csv, ",")
 
-    def encode_lines(self, rows: Sequence[Row], end: bytes) -> bytes:
-        """All rows at once, unless a quotation mark has to be doubled."""
-        texts = _texts_of(rows)
+    def encode_at_once(self, rows: Sequence[Row], end: bytes, texts_of: TextsOf) -> bytes:
+        """What is difficult is a quotation mark that has to be doubled."""
+        texts = texts_of(rows)
         text = _NEXT.join(texts)
-        if text.count(QUOTE) != 2 * (len(texts) - 1):
-            return super().encode_lines(rows, end)
+        if text.count(QUOTE) != 2 * (len(texts) - 1) or _has_exponent(text):
+            return self.encode_lines(rows, end)
         # NULL first, as long as there is little text. The last quotation mark is of the empty text.
         return f"{QUOTE}{text}".replace(_QUOTED_NULL, "").encode().replace(_NEXT_END, end)[:-1]
 
@@ -152,12 +175,24 @@ class CsvFormat(LineFormat):
 def _texts_of(rows: Sequence[Sequence[Cell]]) -> list[str]:
     """The cells of all rows, an end after each row, and an empty text."""
     texts = [
-        cell if type(cell) is str else _NULL if cell is None else _WRITERS.get(type(cell), text_of_cell)(cell) or ""
+        cell if type(cell) is str else _NULL if cell is None else text_of_cell(cell) or ""
         for row in rows
         for cell in (*row, _END)
     ]
     texts.append("")
     return texts
+
+
+def _plain_texts_of(rows: Sequence[Sequence[Cell]]) -> list[str]:
+    """As `_texts_of`, in half the time, for texts and numbers; only exponents are left in."""
+    texts = [_NULL if cell is None else str(cell) for row in rows for cell in (*row, _END)]
+    texts.append("")
+    return texts
+
+
+def _has_exponent(text: str) -> bool:
+    """Whether there may be an exponent. There may also be a word with a hyphen."""
+    return "E" in text and ("E-" in text or "E+" in text)
 
 
 def encode_json(cells: Sequence[Cell]) -> str:

@@ -141,18 +141,13 @@ def text_of_cell(cell: Cell) -> str | None:
     if cell is None or isinstance(cell, str):
         return cell
     if isinstance(cell, Decimal):
-        return text_of_decimal(cell)
+        text = str(cell)
+        return format(cell, "f") if "E" in text else text
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, datetime):
         return _text_of_moment(cell)
     return str(cell)
-
-
-def text_of_decimal(number: Decimal) -> str:
-    """The number without an exponent."""
-    text = str(number)
-    return format(number, "f") if "E" in text else text
 
 
 # All rows of a load have the same time of it.

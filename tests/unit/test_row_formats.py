@@ -20,6 +20,7 @@ from raydocs_provider.landing.row_formats import (
     encode_json,
     read_json,
 )
+from raydocs_provider.landing.tables import Column, Kind, Table
 from raydocs_provider.landing.texts import storable
 from raydocs_provider.landing.values import Row, text_of_cell
 
@@ -46,8 +47,12 @@ LINES = st.integers(1, 5).flatmap(lambda width: st.lists(st.tuples(*[CELLS] * wi
 SHARED = st.lists(CELLS, min_size=1, max_size=4).map(tuple)
 
 
-def encode(form: LineFormat, rows: Sequence[Row], shared: Row) -> str:
-    return form.encode_lines(rows, form.share(shared)).decode()
+ANYTHING = Table(("t",), (Column("at", Kind.TIMESTAMP),))
+TEXTS_AND_NUMBERS = Table(("t",), (Column("text", Kind.TEXT), Column("number", Kind.DECIMAL)))
+
+
+def encode(form: LineFormat, rows: Sequence[Row], shared: Row, table: Table = ANYTHING) -> str:
+    return form.encoder_of(table)(rows, form.share(shared)).decode()
 
 
 def read_text(row: str) -> list[str | None]:
@@ -100,6 +105,18 @@ def test_text_is_read_back_as_it_was(rows, shared):
 @example([("\n", ",")], ("\n",))
 def test_csv_is_read_back_as_it_was(rows, shared):
     assert read_csv(encode(CsvFormat(), rows, shared)) == texts(rows, shared)
+
+
+PLAIN_LINES = st.integers(1, 5).flatmap(
+    lambda width: st.lists(st.tuples(*[CELLS.filter(lambda cell: not isinstance(cell, bool | date))] * width))
+)
+
+
+@given(PLAIN_LINES, SHARED, st.sampled_from([TextFormat, CsvFormat]))
+@example([(Decimal("1E+3"), 1), ("TYPE-B", None)], ("x",), TextFormat)
+@example([(Decimal("1E-7"), "\x1e"), ("", None)], ("x",), CsvFormat)
+def test_a_table_of_texts_and_numbers_has_the_same_lines_as_any_other(rows, shared, form):
+    assert encode(form(), rows, shared, TEXTS_AND_NUMBERS) == encode(form(), rows, shared)
 
 
 @given(LINES, SHARED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import selectors
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
@@ -12,7 +13,7 @@ from raydocs_provider.landing.tables import KEY, Column, Kind, Table
 from raydocs_provider.landing.warehouses.base import Warehouse
 
 # Less than a server has room for: while it works on them, the next are made.
-_CHUNK_BYTES = 1 << 16
+_CHUNK_BYTES = 1 << 15
 
 _HINTS = {
     "42883": "the server lacks a function of PostgreSQL 11; for Amazon Redshift make a connection of the type redshift",
@@ -95,15 +96,21 @@ class PostgresWarehouse(Warehouse):
         self, cursor: Any, table: Table, columns: Sequence[Column], file: Path, meanwhile: Callable[[int], bool]
     ) -> None:
         """
-        Make as many rows as are sent, while the server works on what it has.
+        Make rows whenever the server has as much as the connection holds, and works on it.
 
         In turns and not in threads: one that sends would wait for the interpreter after each of many small writes.
         """
         names = ", ".join(self.quote(column.name) for column in columns)
         sql = f"COPY {self.quote_table(table)} ({names}) FROM STDIN (ENCODING 'UTF8')"
-        with file.open("rb") as rows:
+        with file.open("rb") as rows, selectors.DefaultSelector() as connection:
+            connection.register(cursor.connection.fileno(), selectors.EVENT_WRITE)
+
+            def wait() -> None:
+                while not connection.select(0) and meanwhile(1):
+                    pass
+
             if hasattr(cursor, "copy_expert"):  # psycopg2
-                source = _Source(rows, meanwhile)
+                source = _Source(rows, wait)
                 cursor.copy_expert(sql, source, size=_CHUNK_BYTES)
                 if source.stopped is not None:
                     raise source.stopped
@@ -111,7 +118,7 @@ class PostgresWarehouse(Warehouse):
             with cursor.copy(sql) as copy:
                 while chunk := rows.read(_CHUNK_BYTES):
                     copy.write(chunk)
-                    meanwhile(len(chunk))
+                    wait()
 
     def hint(self, error: BaseException) -> str:
         """The SQLSTATE, and what to do about those that a person has to act on."""
@@ -122,14 +129,14 @@ class PostgresWarehouse(Warehouse):
 class _Source:
     """A file as psycopg2 reads it, which would make an error of its own of whatever is raised meanwhile."""
 
-    def __init__(self, file: BinaryIO, meanwhile: Callable[[int], bool]) -> None:
+    def __init__(self, file: BinaryIO, wait: Callable[[], None]) -> None:
         self._file = file
-        self._meanwhile = meanwhile
+        self._wait = wait
         self.stopped: BaseException | None = None
 
     def read(self, size: int) -> bytes:
         try:
-            self._meanwhile(size)
+            self._wait()
         except BaseException as error:  # raised again once psycopg2 is out of the way
             self.stopped = error
             return b""
