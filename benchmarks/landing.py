@@ -19,7 +19,7 @@ ROUNDS = 5
 # For engines that nothing is compared with.
 FEWER_ROUNDS = 2
 # When DuckDB writes and gives memory back differs from load to load.
-WEIGHED = 3
+WEIGHED = 5
 # Documents for `insert_rows`, which would take from minutes to hours for all.
 INSERTED = {"postgres": 500, "duckdb": 20}
 

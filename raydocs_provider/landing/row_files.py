@@ -37,6 +37,7 @@ class RowFiles:
         self._parts: list[Part] = []
         self._open: Part | None = None
         self._ended = False
+        self._size = 0
 
     def write(self, size: int | None = None) -> bool:
         """
@@ -45,16 +46,36 @@ class RowFiles:
         :param size: of how many bytes at least; default: of all documents.
         :return: whether there may be more documents.
         """
-        written = 0
-        while not self._ended and (size is None or written < size):
-            written += self._write_next()
-        return not self._ended
+        end = None if size is None else self._size + size
+        while end is None or self._size < end:
+            if not self.write_next():
+                return False
+        return True
+
+    def write_next(self) -> bool:
+        """Write the rows of the next document. Returns whether there may be more documents."""
+        if self._ended:
+            return False
+        part = self._open
+        if part is None:
+            first = self._parts[-1].end if self._parts else 0
+            part = self._open = Part(self._tables, self._directory, self._format, first)
+        document = next(self._documents, None)
+        if document is None:
+            self._ended = True
+            if part.end > part.first or not self._parts:
+                self._complete(part)
+            return False
+        self._size += part.write(document)
+        if self._part_bytes is not None and part.size >= self._part_bytes:
+            self._complete(part)
+        return True
 
     def parts(self) -> Iterator[Part]:
         """The parts in order, each as soon as it is written; at least one."""
         number = 0
         while True:
-            while number == len(self._parts) and self.write(1):
+            while number == len(self._parts) and self.write_next():
                 pass
             if number == len(self._parts):
                 return
@@ -68,23 +89,6 @@ class RowFiles:
         :param without: numbers of documents that do not count.
         """
         return sum(part.count(table, without) for part in self._parts)
-
-    def _write_next(self) -> int:
-        """Write the rows of one document. Returns how many bytes they are."""
-        part = self._open
-        if part is None:
-            first = self._parts[-1].end if self._parts else 0
-            part = self._open = Part(self._tables, self._directory, self._format, first)
-        document = next(self._documents, None)
-        if document is None:
-            self._ended = True
-            if part.end > part.first or not self._parts:
-                self._complete(part)
-            return 0
-        written = part.write(document)
-        if self._part_bytes is not None and part.size >= self._part_bytes:
-            self._complete(part)
-        return written
 
     def _complete(self, part: Part) -> None:
         part.complete()

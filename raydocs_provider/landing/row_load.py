@@ -92,7 +92,7 @@ class RowLoad:
                 self._delete(cursor, table, again if table.name in created else extracted)
             if part.count(table, self.left_out) or self._rehearsal:
                 file = part.path(table, self.left_out)
-                warehouse.copy_while(cursor, table, copied_columns(table), file, self._files.write)
+                warehouse.copy_while(cursor, table, copied_columns(table), file, self._files.write_next)
         yield f"count attempts in {ledger}"
         for times in sorted(set(attempts.values()) - {1}):
             for portion in self._portions([key for key, value in attempts.items() if value == times]):

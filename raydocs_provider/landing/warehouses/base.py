@@ -108,12 +108,12 @@ class Warehouse(ABC):
         """
 
     def copy_while(
-        self, cursor: Any, table: Table, columns: Sequence[Column], file: Path, meanwhile: Callable[[int], bool]
+        self, cursor: Any, table: Table, columns: Sequence[Column], file: Path, meanwhile: Callable[[], bool]
     ) -> None:
         """
         As `copy`. Where the engine works by itself, the time is used.
 
-        :param meanwhile: makes rows of about so many bytes, for later, and says whether there are more to make.
+        :param meanwhile: makes the rows of one document, for later, and says whether there may be more.
         """
         self.copy(cursor, table, columns, file)
 

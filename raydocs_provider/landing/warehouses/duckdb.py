@@ -126,12 +126,12 @@ class DuckDBWarehouse(Warehouse):
         )
 
     def copy_while(
-        self, cursor: Any, table: Table, columns: Sequence[Column], file: Path, meanwhile: Callable[[int], bool]
+        self, cursor: Any, table: Table, columns: Sequence[Column], file: Path, meanwhile: Callable[[], bool]
     ) -> None:
         """Copy in a thread, which needs the interpreter only at the end."""
         with ThreadPoolExecutor(1) as thread:
             copying = thread.submit(self.copy, cursor, table, columns, file)
-            while not copying.done() and meanwhile(1):
+            while not copying.done() and meanwhile():
                 pass
         copying.result()
 

@@ -12,7 +12,7 @@ from raydocs_provider.landing.row_formats import LineFormat, TextFormat
 from raydocs_provider.landing.tables import KEY, Column, Kind, Table
 from raydocs_provider.landing.warehouses.base import Warehouse
 
-# Less than a server has room for: while it works on them, the next are made.
+# Less than the connection has room for, so that to send them never takes long.
 _CHUNK_BYTES = 1 << 15
 
 _HINTS = {
@@ -90,13 +90,13 @@ class PostgresWarehouse(Warehouse):
 
     def copy(self, cursor: Any, table: Table, columns: Sequence[Column], file: Path) -> None:
         """Stream the file over the connection."""
-        self.copy_while(cursor, table, columns, file, lambda size: False)
+        self.copy_while(cursor, table, columns, file, lambda: False)
 
     def copy_while(
-        self, cursor: Any, table: Table, columns: Sequence[Column], file: Path, meanwhile: Callable[[int], bool]
+        self, cursor: Any, table: Table, columns: Sequence[Column], file: Path, meanwhile: Callable[[], bool]
     ) -> None:
         """
-        Make rows whenever the server has as much as the connection holds, and works on it.
+        Make rows as long as the connection is full: then the server has enough to work on.
 
         In turns and not in threads: one that sends would wait for the interpreter after each of many small writes.
         """
@@ -106,7 +106,7 @@ class PostgresWarehouse(Warehouse):
             connection.register(cursor.connection.fileno(), selectors.EVENT_WRITE)
 
             def wait() -> None:
-                while not connection.select(0) and meanwhile(1):
+                while not connection.select(0) and meanwhile():
                     pass
 
             if hasattr(cursor, "copy_expert"):  # psycopg2

@@ -137,7 +137,8 @@ def test_documents_at_hand_are_read_while_the_rows_of_others_are_copied(database
     def documents() -> Iterator[LandingDocument]:
         for number in range(40):
             during.append(len(copying))
-            yield invoice(str(number))
+            # More than a connection holds.
+            yield invoice(str(number), {"invoice": {"number": "7" * 500_000}})
 
     database.lander(plan).land(documents(), LOAD, at_hand=True)
 
