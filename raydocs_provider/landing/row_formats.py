@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from raydocs_provider.landing.tables import Kind, Table
+from raydocs_provider.landing.texts import may_have_exponent
 from raydocs_provider.landing.values import Cell, Row, text_of_cell
 
 _BUFFER_BYTES = 1 << 17
@@ -33,7 +34,6 @@ _PLAIN = (Kind.TEXT, Kind.JSON, Kind.DECIMAL, Kind.INTEGER)
 
 #: Rows of a document, and the end of each line -> lines.
 EncodeLines = Callable[[Sequence[Row], bytes], bytes]
-TextsOf = Callable[[Sequence[Row]], list[str]]
 
 
 class TextFile:
@@ -128,30 +128,48 @@ class JsonFormat(LineFormat):
 
 
 class _QuickFormat(LineFormat):
-    """All rows of a document are encoded at once, unless something in them makes that difficult."""
+    """
+    All rows of a document are encoded at once, unless something in them makes that difficult.
+
+    :param between: what stands between the texts of two cells.
+    """
+
+    def __init__(self, encode: Callable[[Sequence[Cell]], str], separator: str, between: str) -> None:
+        super().__init__(encode, separator)
+        self._between = between
 
     def encoder_of(self, table: Table) -> EncodeLines:
         """Most tables have only texts and numbers."""
-        is_plain = all(column.kind in _PLAIN for column in table.own)
-        return partial(self.encode_at_once, texts_of=_plain_texts_of if is_plain else _texts_of)
+        return partial(self._encode_at_once, is_plain=all(column.kind in _PLAIN for column in table.own))
 
     @abstractmethod
-    def encode_at_once(self, rows: Sequence[Row], end: bytes, texts_of: TextsOf) -> bytes:
-        """As `encode_lines`, with the texts that are made by ``texts_of``."""
+    def finish(self, text: str, cells: int, end: bytes) -> bytes | None:
+        """
+        Make lines of joined texts; None if that is too difficult.
+
+        :param cells: how many texts there are.
+        :param end: of each line.
+        """
+
+    def _encode_at_once(self, rows: Sequence[Row], end: bytes, is_plain: bool) -> bytes:
+        texts = _plain_texts_of(rows) if is_plain else _texts_of(rows)
+        text = self._between.join(texts)
+        if is_plain and may_have_exponent(text):
+            text = self._between.join(_texts_of(rows))
+        lines = self.finish(text, len(texts), end)
+        return self.encode_lines(rows, end) if lines is None else lines
 
 
 class TextFormat(_QuickFormat):
     r"""Tabs between cells, as PostgreSQL's COPY reads text: ``\N`` is NULL, a newline is ``\n``."""
 
     def __init__(self) -> None:
-        super().__init__(_encode_text, "\t")
+        super().__init__(_encode_text, "\t", "\t")
 
-    def encode_at_once(self, rows: Sequence[Row], end: bytes, texts_of: TextsOf) -> bytes:
+    def finish(self, text: str, cells: int, end: bytes) -> bytes | None:
         """What is difficult is whatever has to be escaped."""
-        texts = texts_of(rows)
-        text = "\t".join(texts)
-        if "\\" in text or "\n" in text or "\r" in text or text.count("\t") != len(texts) - 1 or _has_exponent(text):
-            return self.encode_lines(rows, end)
+        if "\\" in text or "\n" in text or "\r" in text or text.count("\t") != cells - 1:
+            return None
         # NULL first, as long as there is little text.
         return text.replace(_NULL, r"\N").encode().replace(b"\t\0\t", end)
 
@@ -160,14 +178,12 @@ class CsvFormat(_QuickFormat):
     """CSV in which an empty cell is NULL and every other is quoted, with `QUOTE`."""
 
     def __init__(self) -> None:
-        super().__init__(_encode_csv, ",")
+        super().__init__(_encode_csv, ",", _NEXT)
 
-    def encode_at_once(self, rows: Sequence[Row], end: bytes, texts_of: TextsOf) -> bytes:
+    def finish(self, text: str, cells: int, end: bytes) -> bytes | None:
         """What is difficult is a quotation mark that has to be doubled."""
-        texts = texts_of(rows)
-        text = _NEXT.join(texts)
-        if text.count(QUOTE) != 2 * (len(texts) - 1) or _has_exponent(text):
-            return self.encode_lines(rows, end)
+        if text.count(QUOTE) != 2 * (cells - 1):
+            return None
         # NULL first, as long as there is little text. The last quotation mark is of the empty text.
         return f"{QUOTE}{text}".replace(_QUOTED_NULL, "").encode().replace(_NEXT_END, end)[:-1]
 
@@ -188,11 +204,6 @@ def _plain_texts_of(rows: Sequence[Sequence[Cell]]) -> list[str]:
     texts = [_NULL if cell is None else str(cell) for row in rows for cell in (*row, _END)]
     texts.append("")
     return texts
-
-
-def _has_exponent(text: str) -> bool:
-    """Whether there may be an exponent. There may also be a word with a hyphen."""
-    return "E" in text and ("E-" in text or "E+" in text)
 
 
 def encode_json(cells: Sequence[Cell]) -> str:

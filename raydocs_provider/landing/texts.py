@@ -42,6 +42,11 @@ def storable(text: str) -> str:
     return text
 
 
+def may_have_exponent(text: str) -> bool:
+    """Whether there may be a number in a text as Python writes it with an exponent. A word with a hyphen will do."""
+    return "E" in text and ("E-" in text or "E+" in text)
+
+
 def json_of(value: object) -> str:
     """The value as JSON that every engine takes: numbers exact, NaN as null, no character that cannot be stored."""
     return _write_at_once(value) or _write_with_care(value)
@@ -62,7 +67,7 @@ def _write_at_once(value: object) -> str | None:
         return None
     if ("N" in text and "NaN" in text) or ("I" in text and "Infinity" in text):
         return None
-    if "E" in text and ("E+" in text or "E-" in text):
+    if may_have_exponent(text):
         return None
     if len(text) < _MAX_EXPONENT:
         return text
