@@ -8,14 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
-
 from raydocs_provider.arguments import FILE_FORMATS, require_text
 from raydocs_provider.exceptions import RaydocsLandingError
 from raydocs_provider.extraction.spool import OBJECT_STORES
 from raydocs_provider.hooks.storage import open_path
 from raydocs_provider.landing.lake import LakeLoad
 from raydocs_provider.landing.names import SEPARATOR
+from raydocs_provider.version_compat import get_hook_lineage_collector
 
 
 class LakeStorage:
@@ -45,7 +44,7 @@ class LakeStorage:
         :return: the URIs of the files.
         :raises RaydocsLandingError: the storage refused something; in one format at least the load has no ledger then.
         """
-        collector = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
+        collector = get_hook_lineage_collector()
         place, written = "", []
         try:
             for earlier in self._find(load.tables, partition, name):

@@ -9,13 +9,12 @@ from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
-from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
-
 from raydocs_provider.api.schema import ExtractionSchema
 from raydocs_provider.extraction.datasets import DatasetName, fold, name_document
 from raydocs_provider.extraction.manifest import DocumentRecord, Manifest
 from raydocs_provider.landing.lander import LandingSummary
 from raydocs_provider.landing.tables import LandingPlan, Table
+from raydocs_provider.version_compat import get_hook_lineage_collector
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +137,7 @@ def report_assets(load: Load) -> None:
     Whatever goes wrong here is no matter of the load, which is done.
     """
     try:
-        collector = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
+        collector = get_hook_lineage_collector()
         if type(collector).__name__ == "NoOpCollector":  # nobody listens; its class has moved between versions
             return
         for name in fold((name_document(record.uri) for record in load.documents), MAX_ASSETS):

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from airflow.providers.common.compat.sdk import Stats
-
 from raydocs_provider.extraction.manifest import EXTRACTED, FAILED, SKIPPED, DocumentRecord
 from raydocs_provider.extraction.progress import Usage
+from raydocs_provider.version_compat import Stats
 
 
 def count_answer(usage: Usage, status: int | None) -> None:

@@ -10,8 +10,9 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 import tenacity
-from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.http.hooks.http import HttpAsyncHook
+from airflow.sdk import Connection
+from asgiref.sync import sync_to_async
 from requests.utils import get_environ_proxies, select_proxy
 
 from raydocs_provider.api.requests import ApiRequest
@@ -79,9 +80,26 @@ class RaydocsAsyncHook(HttpAsyncHook):
         :raises RaydocsInputError: for a connection that cannot work.
         """
         if self._settings is None:
-            connection = await get_async_connection(self.raydocs_conn_id, hook=self)
-            self._settings = read_settings(connection, await get_async_extra_dejson(connection))
+            self._settings = read_settings(*await self._look_up())
         return self._settings
+
+    async def _look_up(self) -> tuple[Connection, dict[str, Any]]:
+        """
+        The connection and its decoded extra.
+
+        The secrets of both are masked in logs, and the process above is told. Before 3.3.2 Airflow tells it by a
+        blocking call, in its asynchronous methods too; on the thread of the loop that is refused while another trigger
+        waits for an answer (``DeadlockImminentError``). In a thread it may block: asgiref leads it back to this loop.
+        """
+        if hasattr(Connection, "aextra_dejson"):
+            connection = await self.aget_connection(self.raydocs_conn_id)
+            return connection, await connection.aextra_dejson()
+
+        def ask() -> tuple[Connection, dict[str, Any]]:
+            connection = self.get_connection(self.raydocs_conn_id)
+            return connection, connection.extra_dejson
+
+        return await sync_to_async(ask)()
 
     async def __aenter__(self) -> RaydocsAsyncHook:
         settings = await self.get_settings()

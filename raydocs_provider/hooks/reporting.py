@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import XCom
+from airflow.sdk.execution_time.xcom import XCom
 from asgiref.sync import sync_to_async
 from opentelemetry import trace
 

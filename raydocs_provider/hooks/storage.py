@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
+from airflow.sdk import ObjectStoragePath
 
 from raydocs_provider.exceptions import RaydocsInputError
 from raydocs_provider.extraction.spool import FolderPath, Spool

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from airflow.providers.common.compat.sdk import BaseOperatorLink, conf
+from airflow.sdk import BaseOperatorLink
+
+from raydocs_provider.version_compat import conf
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -45,7 +47,7 @@ class RaydocsDashboardLink(BaseOperatorLink):
     def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
         """What the task has pushed: Airflow asks again after each part of a task, on a new operator."""
         # Looked up here because it loads Airflow's database models, which parsing a Dag need not do.
-        from airflow.providers.common.compat.sdk import XCom
+        from airflow.sdk.execution_time.xcom import XCom
 
         link = XCom.get_value(ti_key=ti_key, key=self.xcom_key)
         return link if isinstance(link, str) else ""

@@ -6,11 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, BaseOperatorLink
+from airflow.sdk import BaseOperator, BaseOperatorLink
 
 from raydocs_provider.arguments import FAIL, RESUBMIT, SKIP, WARN, require_choice, require_text
 from raydocs_provider.exceptions import RaydocsInputError
 from raydocs_provider.links.raydocs import RaydocsDashboardLink, RaydocsDocumentsLink
+from raydocs_provider.version_compat import AirflowSkipException
 from raydocs_provider.wording import say_count
 
 if TYPE_CHECKING:

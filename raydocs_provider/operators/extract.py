@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import conf
-
 from raydocs_provider.arguments import (
     FAIL,
     RESUBMIT,
@@ -24,6 +22,7 @@ from raydocs_provider.exceptions import RaydocsError, RaydocsInputError
 from raydocs_provider.links.raydocs import RaydocsDashboardLink, RaydocsDocumentsLink
 from raydocs_provider.operators.documents import RaydocsUploadOperator
 from raydocs_provider.triggers.events import BACKSTOP, BRIEF_LOOK_SECONDS, push_manifest
+from raydocs_provider.version_compat import conf
 from raydocs_provider.wording import say_count
 
 if TYPE_CHECKING:
@@ -252,10 +251,9 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
     def _find_landed(self, template: Template, records: Sequence[DocumentRecord]) -> frozenset[str]:
         if not self.skip_landed_in or self.force:
             return frozenset()
-        from airflow.providers.common.compat.sdk import BaseHook
-
         from raydocs_provider.landing.landed import find_landed
         from raydocs_provider.landing.warehouses import warehouse_for
+        from raydocs_provider.version_compat import BaseHook
 
         conn_id, table = split_target(self.skip_landed_in, "skip_landed_in")
         sha256s = [record.sha256 for record in records if record.sha256]
@@ -265,11 +263,10 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
     def _rehearse_load(self, template: Template) -> None:
         if not self.check_target:
             return
-        from airflow.providers.common.compat.sdk import BaseHook
-
         from raydocs_provider.api.schema import parse_schema
         from raydocs_provider.landing.target import read_target
         from raydocs_provider.landing.warehouses import warehouse_for
+        from raydocs_provider.version_compat import BaseHook
 
         target = read_target(self.check_target, "check_target")
         warehouse = warehouse_for(BaseHook.get_hook(target.conn_id))

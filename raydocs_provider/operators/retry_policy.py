@@ -14,7 +14,7 @@ from raydocs_provider.exceptions import (
 )
 
 try:
-    from airflow.providers.common.compat.sdk import RetryDecision, RetryPolicy
+    from airflow.sdk import RetryDecision, RetryPolicy
 except ImportError as missing:
     raise ImportError("RaydocsRetryPolicy needs Airflow 3.3 or newer: leave retry_policy out on this one.") from missing
 

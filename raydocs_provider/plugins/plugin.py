@@ -52,7 +52,7 @@ def _base_path() -> str:
     """Where Airflow is below its host; Airflow before 3.3 takes the bundle's address as it is given."""
     from urllib.parse import urlsplit
 
-    from airflow.providers.common.compat.sdk import conf
+    from raydocs_provider.version_compat import conf
 
     return urlsplit(str(conf.get("api", "base_url", fallback="") or "")).path.rstrip("/")
 

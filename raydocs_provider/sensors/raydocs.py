@@ -8,17 +8,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
-    AirflowSensorTimeout,
-    BaseSensorOperator,
-    PokeReturnValue,
-    conf,
-)
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from raydocs_provider.arguments import FAIL, WARN, require_choice, require_ratio, total_seconds
 from raydocs_provider.exceptions import RaydocsDeadlineError, RaydocsExtractionError
 from raydocs_provider.links.raydocs import RaydocsDocumentsLink
 from raydocs_provider.triggers.events import BACKSTOP, BRIEF_LOOK_SECONDS, push_manifest
+from raydocs_provider.version_compat import AirflowSensorTimeout, conf
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

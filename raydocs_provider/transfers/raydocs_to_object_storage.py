@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk import BaseOperator, BaseOperatorLink
 
 from raydocs_provider.arguments import FILE_FORMATS, NDJSON, require_choices
 from raydocs_provider.links.raydocs import RaydocsDocumentsLink

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, BaseOperatorLink
+from airflow.sdk import BaseOperator, BaseOperatorLink
 
 from raydocs_provider.arguments import EVOLVE, SCHEMA_MODES, require_choice, require_text
 from raydocs_provider.links.raydocs import RaydocsDocumentsLink
+from raydocs_provider.version_compat import BaseHook
 from raydocs_provider.wording import say_count
 
 if TYPE_CHECKING:

@@ -39,6 +39,6 @@ def check_event(event: dict[str, Any] | None) -> tuple[dict[str, Any], bool]:
 def push_manifest(context: Context, written: dict[str, Any]) -> None:
     """Leave the manifest of a task that fails: Airflow pushes none then, and the documents are paid for."""
     # Looked up here because it loads Airflow's database models, which parsing a Dag need not do.
-    from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY
+    from airflow.sdk.bases.xcom import BaseXCom
 
-    context["ti"].xcom_push(key=XCOM_RETURN_KEY, value=written)
+    context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=written)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.execution_time import task_runner
 
 from raydocs_provider.api import requests as endpoints
 from raydocs_provider.api.models import Template
@@ -26,6 +28,7 @@ from raydocs_provider.exceptions import (
 from raydocs_provider.extraction.manifest import SUBMITTED, DocumentRecord, Manifest
 from raydocs_provider.extraction.spool import Spool
 from raydocs_provider.extraction.waiting import Pace
+from raydocs_provider.hooks import raydocs_async
 from raydocs_provider.hooks.raydocs import RaydocsHook
 from raydocs_provider.hooks.raydocs_async import RaydocsAsyncHook
 from raydocs_provider.hooks.storage import open_path
@@ -54,6 +57,40 @@ async def test_hooks_of_one_connection_share_a_session_that_the_last_one_closes(
     assert shared.session.closed
     async with RaydocsAsyncHook(connection) as third:
         assert third._shared is not shared
+
+
+class BlockingOnTheLoop(BaseException):
+    """As Airflow's DeadlockImminentError, which nobody suppresses."""
+
+
+class AskedSupervisor:
+    """The process above, while another trigger of the loop waits for its answer."""
+
+    def __init__(self) -> None:
+        self.loop_thread = threading.get_ident()
+        self.messages: list[str] = []
+
+    def send(self, message: object) -> None:
+        if threading.get_ident() == self.loop_thread:
+            raise BlockingOnTheLoop
+        self.messages.append(type(message).__name__)
+
+    async def asend(self, message: object) -> None:
+        self.messages.append(type(message).__name__)
+
+
+@pytest.mark.parametrize("airflow", ["as installed", "before 3.3.2"])
+async def test_looking_the_connection_up_never_blocks_the_loop(
+    monkeypatch: pytest.MonkeyPatch, connect: Connect, airflow: str
+) -> None:
+    if airflow == "before 3.3.2":
+        monkeypatch.setattr(raydocs_async, "Connection", object)
+    conn_id = connect(password="rd_secret", extra={"workspace_id": "ws_1", "api_key": "hidden"})
+    supervisor = AskedSupervisor()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", supervisor, raising=False)
+    settings = await RaydocsAsyncHook(conn_id).get_settings()
+    assert (settings.token, settings.workspace_id) == ("rd_secret", "ws_1")
+    assert "MaskSecret" in supervisor.messages
 
 
 async def test_another_token_is_another_session(emulator: Emulator, connect: Connect) -> None:

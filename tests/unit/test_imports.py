@@ -18,7 +18,7 @@ NAME = "raydocs_provider"
 
 # A part may import the parts before it and itself. Those of one line stand side by side.
 LAYERS = (
-    ("exceptions", "get_provider_info"),
+    ("exceptions", "get_provider_info", "version_compat"),
     ("api", "arguments", "wording"),
     ("extraction", "landing"),
     ("hooks",),
@@ -59,10 +59,10 @@ def test_what_is_not_about_airflow_does_not_import_it(path: Path) -> None:
 
 
 # What parsing a Dag has loaded anyway: Airflow itself and the compatibility provider.
-BASELINE = "import airflow.sdk, airflow.triggers.base, airflow.providers.common.compat.sdk"
+BASELINE = "import airflow.sdk, airflow.triggers.base"
 # What a Dag file may import of ours, and what that may bring along.
 FOR_DAG_FILES = ("operators", "sensors", "transfers", "triggers", "links")
-CHEAP = (*FOR_DAG_FILES, "__init__", "exceptions", "api", "arguments", "wording", "extraction")
+CHEAP = (*FOR_DAG_FILES, "__init__", "version_compat", "exceptions", "api", "arguments", "wording", "extraction")
 NEWLY_IMPORTED = f"""
 import importlib, json, sys
 {BASELINE}
@@ -90,8 +90,8 @@ def is_cheap(module: str) -> bool:
     top = module.split(".")[0]
     if top == NAME:
         return part_named(module) in CHEAP
-    compat = module == "airflow.providers.common" or module.startswith("airflow.providers.common.compat")
-    airflow = top == "airflow" and (compat or not module.startswith("airflow.providers."))
+
+    airflow = top == "airflow" and not module.startswith("airflow.providers.")
     return airflow or top in sys.stdlib_module_names
 
 

@@ -73,7 +73,7 @@ def test_a_dashboard_is_linked_where_the_connection_names_one(base_url):
     ("kept", "link"), [("https://raydocs.example.com/t/1", "https://raydocs.example.com/t/1"), (None, ""), ({}, "")]
 )
 def test_the_dashboard_link_survives_on_a_new_operator(monkeypatch, kept, link):
-    from airflow.providers.common.compat import sdk
+    from airflow.sdk.execution_time import xcom
 
-    monkeypatch.setattr(sdk, "XCom", SimpleNamespace(get_value=lambda **_: kept), raising=False)
+    monkeypatch.setattr(xcom, "XCom", SimpleNamespace(get_value=lambda **_: kept))
     assert RaydocsDashboardLink().get_link(None, ti_key=SimpleNamespace()) == link

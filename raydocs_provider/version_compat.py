@@ -1,0 +1,50 @@
+"""
+Names of Airflow that have moved between 3.0 and 3.4, each taken from where the installed Airflow has it.
+
+Airflow has a provider for this, common-compat. Each of its releases knows other names, and what an Airflow release is
+pinned to may be older than the name: 3.0.6 is released beside 1.7.3, which has none of these.
+
+A name is looked up when it is asked for, so that a Dag file that needs one does not load the modules of the others.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseHook
+    from airflow.sdk.configuration import conf
+    from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
+    from airflow.sdk.lineage import get_hook_lineage_collector
+    from airflow.sdk.observability.stats import Stats
+
+__all__ = [
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
+    "BaseHook",
+    "Stats",
+    "conf",
+    "get_hook_lineage_collector",
+]
+
+# The newest place first: the older ones are still there later, and warn.
+_PLACES = {
+    "AirflowSensorTimeout": ("airflow.sdk.exceptions", "airflow.exceptions"),  # moved in 3.2
+    "AirflowSkipException": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "BaseHook": ("airflow.sdk", "airflow.hooks.base"),  # moved in 3.1
+    "Stats": ("airflow.sdk.observability.stats", "airflow.stats"),  # moved in 3.2
+    "conf": ("airflow.sdk.configuration", "airflow.configuration"),
+    "get_hook_lineage_collector": ("airflow.sdk.lineage", "airflow.lineage.hook"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for place in _PLACES.get(name, ()):
+        try:
+            found = getattr(import_module(place), name)
+        except (ModuleNotFoundError, AttributeError):
+            continue
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
