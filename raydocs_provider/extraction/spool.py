@@ -84,6 +84,7 @@ class Spool:
 
         An unreadable file counts as none: looking at the session again costs one request and writes it anew.
         """
+        self._forget_listings()
         if not self._folder.exists():
             return {}
         names = {path.name for path in self._folder.iterdir()}
@@ -150,7 +151,7 @@ class Spool:
         :raises RaydocsManifestError: if the file is unreadable.
         """
         try:
-            return json.loads((self._folder / name).read_bytes())
+            return json.loads(self._read_bytes(name))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as problem:
@@ -169,18 +170,40 @@ class Spool:
         :raises RaydocsManifestError: if the file is missing or unreadable.
         """
         try:
-            return parse_documents_file((self._folder / name).read_bytes())
+            return parse_documents_file(self._read_bytes(name))
         except (OSError, ValueError) as problem:
             raise _unreadable(name, problem) from problem
 
     def _read(self, name: str) -> dict[str, Any]:
         try:
-            read = json.loads((self._folder / name).read_bytes(), parse_float=Decimal)
+            read = json.loads(self._read_bytes(name), parse_float=Decimal)
         except (OSError, ValueError) as problem:
             raise _unreadable(name, problem) from problem
         if not isinstance(read, dict):
             raise _unreadable(name, TypeError())
         return read
+
+    def _read_bytes(self, name: str) -> bytes:
+        """Read a file; on a failure once more, without what the storage library remembers of the folder."""
+        try:
+            return (self._folder / name).read_bytes()
+        except OSError:
+            if not self._forget_listings():
+                raise
+            return (self._folder / name).read_bytes()
+
+    def _forget_listings(self) -> bool:
+        """
+        Have the storage asked again for what lies in the folder. False where nothing is remembered.
+
+        s3fs keeps a listing for the life of the process. In a triggerer or an API server, which live for days, files
+        that another process wrote since are missing from it, and those it replaced cannot be read.
+        """
+        folder: Any = self._folder
+        if isinstance(folder, Path) or not hasattr(folder, "fs"):
+            return False
+        folder.fs.invalidate_cache(folder.path)
+        return True
 
     def _write(self, name: str, content: bytes) -> None:
         try:

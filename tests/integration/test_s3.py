@@ -141,3 +141,30 @@ def test_a_bucket_that_does_not_exist_is_found_out_before_anything_is_paid_for(e
     with pytest.raises(Exception, match=r"nowhere|NoSuchBucket|bucket"):
         operator.execute(Task().context)
     assert not [each for each in requests_to(emulator) if each.path == "/vapor/signed-storage-url"]
+
+
+def test_what_another_process_wrote_since_a_listing_is_read(s3):
+    """A triggerer lists the folder for one task, then reads for the next what its worker has just written there."""
+    from raydocs_provider.extraction.manifest import Outcome
+    from raydocs_provider.hooks.storage import open_spool
+
+    def write_elsewhere(name: str, content: object) -> None:
+        s3.put_object(Bucket="lake", Key=f"run/{name}", Body=json.dumps(content).encode())
+
+    spool = open_spool("s3://aws_default@lake/run/")
+    assert spool is not None
+    spool.write_session("first", Outcome("failed", code="x"), None)
+    spool.write_value("note.json", {"state": "old"})
+    assert set(spool.known_sessions(["first", "second"])) == {"first"}
+    session = json.loads(s3.get_object(Bucket="lake", Key="run/first.json")["Body"].read())
+    write_elsewhere("second.json", {**session, "session_id": "second"})
+    write_elsewhere("_documents-1.json", [])
+    write_elsewhere("note.json", {"state": "new and longer"})
+
+    spool = open_spool("s3://aws_default@lake/run/")
+    assert spool is not None
+    assert spool.read_value("note.json") == {"state": "new and longer"}
+    assert spool.read_session("second")[0].code == "x"
+    assert set(spool.known_sessions(["first", "second"])) == {"first", "second"}
+    write_elsewhere("third.json", {**session, "session_id": "third"})
+    assert spool.read_session("third")[0].code == "x"
