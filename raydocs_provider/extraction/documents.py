@@ -7,6 +7,7 @@ All of it happens before the first paid request. Storage is reached through the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
@@ -120,12 +121,14 @@ def _expand(uri: str, path_for: Callable[[str], StoragePath]) -> list[StoragePat
         if path.exists() and not path.is_dir():
             return [path]  # a file whose name only looks like a pattern
         base, pattern = split_glob(uri)
+        if (meant := spell_out(pattern)) != pattern:
+            raise RaydocsInputError(
+                f"{uri} is no pattern: '**' means any number of folders and has to stand alone between slashes. Write "
+                f"{base if base != './' else ''}{meant} to look into folders, or a single '*' to stay in one."
+            )
         if pattern.endswith("**"):
             pattern += "/*"  # local paths would match folders only, object stores everything below
-        try:
-            return [match for match in path_for(base).glob(pattern) if not match.is_dir()]
-        except ValueError as problem:
-            raise RaydocsInputError(f"{uri} is no pattern: '**' has to stand alone between slashes.") from problem
+        return [match for match in path_for(base).glob(pattern) if not match.is_dir()]
     if path.is_dir():
         raise RaydocsInputError(
             f"{uri} is a folder. Say which files of it are meant, for example {uri.rstrip('/')}/*.pdf"
@@ -147,6 +150,25 @@ def split_glob(uri: str) -> tuple[str, str]:
     parts = uri.split("/")
     first = next(index for index, part in enumerate(parts) if any(mark in part for mark in "*?["))
     return "/".join(parts[:first]) + "/" if first else "./", "/".join(parts[first:])
+
+
+def spell_out(pattern: str) -> str:
+    """
+    A pattern with every ``**`` between slashes, as it was meant; one that is right comes back as it is.
+
+    Asked before any storage is: what they make of ``**.pdf`` differs. Most raise; pathlib from Python 3.13 on takes it
+    for ``*.pdf``, which finds fewer documents and says nothing.
+    """
+    return "/".join(_spell_out_name(name) for name in pattern.split("/"))
+
+
+def _spell_out_name(name: str) -> str:
+    pieces = re.split(r"\*{2,}", name)
+    if len(pieces) == 1:
+        return name
+    first, *between, last = pieces
+    names = [first and f"{first}*", *(f"*{piece}*" for piece in between), last and f"*{last}"]
+    return "/**/".join(names).strip("/") if any(names) else "**"
 
 
 def find_empty(documents: Sequence[SourceDocument]) -> list[SourceDocument]:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from urllib.parse import quote
 
 from raydocs_provider.api.models import Result, Template
@@ -71,12 +71,14 @@ class Spool:
 
     def __init__(self, folder: FolderPath) -> None:
         # A path below an `ObjectStoragePath` takes longer to make than a small local file to read.
-        self._folder: FolderPath = _local_path(folder) or folder
+        local = find_local(folder)
+        self._folder: FolderPath = folder if local is None else local
+        self._local = local is not None
 
     @property
     def at_hand(self) -> bool:
         """Whether the files are in this machine's file system, and so are read without waiting for a network."""
-        return isinstance(self._folder, Path)
+        return self._local
 
     def known_sessions(self, session_ids: Iterable[str]) -> dict[str, Outcome]:
         """
@@ -217,13 +219,13 @@ class Spool:
             ) from problem
 
     def _write_whole(self, name: str, content: bytes) -> None:
-        target = self._folder / name
         if getattr(self._folder, "protocol", "") not in OBJECT_STORES:
             self._folder.mkdir(parents=True, exist_ok=True)
-        if not isinstance(target, Path):
-            target.write_bytes(content)  # object stores show an object when it is complete
+        if not self._local:
+            (self._folder / name).write_bytes(content)  # object stores show an object when it is complete
             return
         # A reader, or a worker killed half-way, must never see half a file.
+        target = cast("Path", self._folder / name)
         partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
         try:
             partial.write_bytes(content)
@@ -244,8 +246,15 @@ def _unreadable(name: str, problem: Exception) -> RaydocsManifestError:
     )
 
 
-def _local_path(path: Any) -> Path | None:
-    return Path(path.path) if getattr(path, "protocol", None) in ("", "file", "local") else None
+def find_local(path: Any) -> Path | None:
+    """
+    Where a path is in this machine's file system; None for other storage.
+
+    The protocol tells, not the class: with the universal-pathlib of Airflow 3.0 and 3.1 a path on S3 is a
+    ``pathlib.Path`` as well.
+    """
+    local = getattr(path, "protocol", "") in ("", "file", "local")
+    return Path(getattr(path, "path", path)) if local else None
 
 
 def _encode(value: object) -> bytes:

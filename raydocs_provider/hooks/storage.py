@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from airflow.sdk import ObjectStoragePath
@@ -17,8 +18,12 @@ def open_path(uri: str) -> StoragePath:
     """
     Make a path of a URI such as ``s3://conn_id@bucket/key`` or ``/data/file.pdf``.
 
+    One that begins with neither is below the folder that the process runs in.
+
     :raises RaydocsInputError: for a scheme no installed package provides.
     """
+    if "://" not in uri and not Path(uri).is_absolute():
+        uri = str(Path(uri).absolute())  # Airflow 3.0 and 3.1 would look below the root
     try:
         return cast("StoragePath", ObjectStoragePath(uri))
     except (ValueError, ImportError) as problem:

@@ -80,6 +80,17 @@ def test_files_come_from_any_object_storage(hook: RaydocsHook, tmp_path: Path, s
     assert record.sha256 == hashlib.sha256(b"\x89PNG\r\n\x1a\n and more").hexdigest()
 
 
+@pytest.mark.parametrize("documents", ["in/*.pdf", "./in/*.pdf", "in/a.pdf", "*/a.pdf"])
+def test_a_path_that_begins_with_neither_scheme_nor_slash_is_below_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, documents: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.pdf").write_bytes(b"%PD")
+    monkeypatch.chdir(tmp_path)
+    (found,) = find_documents(documents, open_path)
+    assert found.uri == str(tmp_path / "in" / "a.pdf")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "content_type"),
     [

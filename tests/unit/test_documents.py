@@ -121,10 +121,34 @@ def test_a_missing_file_is_refused_even_beside_others(folder: StorageFolder) -> 
         find_documents([f"{folder[0]}/a.pdf", f"{folder[0]}/gone.pdf"], folder[1])
 
 
-@pytest.mark.parametrize("pattern", ["**.pdf", "deep/**x/*.pdf"])
-def test_a_pattern_that_no_storage_understands_is_refused(folder: StorageFolder, pattern: str) -> None:
-    with pytest.raises(RaydocsInputError, match="is no pattern"):
+@pytest.mark.parametrize(
+    ("pattern", "meant"),
+    [
+        ("**.pdf", "**/*.pdf"),
+        ("deep/**x/*.pdf", "deep/**/*x/*.pdf"),
+        ("deep**/h.pdf", "deep*/**/h.pdf"),
+        ("d**r/*", "d*/**/*r/*"),
+        ("*/**.pdf", "*/**/*.pdf"),
+        ("***", "**"),
+        ("a**b**c", "a*/**/*b*/**/*c"),
+    ],
+)
+def test_stars_that_no_two_storages_understand_alike_are_refused_with_the_right_spelling(
+    folder: StorageFolder, pattern: str, meant: str
+) -> None:
+    with pytest.raises(RaydocsInputError, match="is no pattern") as refused:
         find_documents(f"{folder[0]}/{pattern}", folder[1])
+    assert f" Write {folder[0]}/{meant} to " in str(refused.value)
+    find_documents(f"{folder[0]}/{meant}", folder[1])
+
+
+def test_a_pattern_is_judged_before_any_storage_looks_for_it() -> None:
+    class Storage:
+        def exists(self) -> bool:
+            return False
+
+    with pytest.raises(RaydocsInputError, match=r"Write s3://in/\*\*/\*\.pdf to "):
+        find_documents("s3://in/**.pdf", lambda uri: Storage())  # type: ignore[arg-type, return-value]
 
 
 def test_the_connection_of_a_path_is_not_part_of_the_uri_that_is_shown() -> None:

@@ -65,11 +65,27 @@ def listed(folder: Any) -> list[str]:
 
 
 def test_files_of_this_file_system_are_at_hand_and_those_of_other_storage_are_not(tmp_path: Path) -> None:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    from airflow.sdk import ObjectStoragePath
 
     assert Spool(tmp_path).at_hand
     assert Spool(ObjectStoragePath(tmp_path.as_uri())).at_hand
     assert not Spool(ObjectStoragePath("memory://results/")).at_hand
+
+
+def test_storage_whose_paths_are_those_of_pathlib_is_not_at_hand(tmp_path: Path) -> None:
+    """As every ObjectStoragePath is with the universal-pathlib of Airflow 3.0 and 3.1."""
+
+    class PathOnS3(type(tmp_path)):  # type: ignore[misc]
+        protocol = "s3"
+
+        def replace(self, target: object) -> None:
+            raise AssertionError("an object is complete when it appears")
+
+    folder = PathOnS3(tmp_path)
+    spool = Spool(folder)
+    assert not spool.at_hand
+    spool.write_session("s-1", OUTCOME, RESULT)
+    assert spool.read_session("s-1") == (OUTCOME, RESULT)
 
 
 def test_what_is_written_is_read_again(spool: Spool, folder: Any) -> None:
