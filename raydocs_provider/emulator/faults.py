@@ -25,7 +25,8 @@ class Fault:
     :param path: regular expression that is searched for in the path; default any.
     :param nth: the first matching call that goes wrong, counted from 1 since the rule was added.
     :param count: how many calls go wrong from there; 0 for all.
-    :param after: ``answer``, ``drop`` and ``html`` only: the request takes effect first, its real answer is lost.
+    :param after: ``answer``, ``drop`` and ``html`` only: the request takes effect first, its real answer is lost;
+        ``delay``: the request takes effect first, its answer is what comes late.
     :param delay: seconds to wait first, whatever the kind.
     :param status: of ``answer``, default 500.
     :param body: of ``answer``; text is sent as it is, anything else as JSON.

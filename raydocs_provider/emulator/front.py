@@ -159,6 +159,12 @@ class Front:
         if fault is None:
             await self._limited(scope, receive, send)
             return None
+        if fault.kind == "delay" and fault.after:
+            answer = await self._complete(scope, receive)
+            await asyncio.sleep(fault.delay)
+            await send(answer.start)
+            await send({"type": "http.response.body", "body": answer.body})
+            return None
         await asyncio.sleep(fault.delay)
         if fault.kind == "delay":
             await self._limited(scope, receive, send)

@@ -91,6 +91,15 @@ def test_a_gateway_can_answer_with_its_page_before_or_after_the_effect(client, e
     assert names(client) == (["made"] if after else [])
 
 
+def test_an_answer_can_be_held_after_the_effect(client, emulator):
+    emulator.add_fault("delay", method="POST", after=True, delay=30)
+    with pytest.raises(requests.ReadTimeout):
+        client.session.post(f"{client.url}/workspaces/create", json={"name": "made"}, timeout=0.2)
+    assert names(client) == ["made"]
+    emulator.add_fault("delay", method="POST", after=True, delay=0.01)
+    assert create(client, "answered").status_code == 201
+
+
 def test_an_answer_can_be_late(client, emulator):
     emulator.add_fault("delay", delay=0.2)
     began = time.monotonic()
