@@ -23,12 +23,12 @@ SCHEMA = {
 }
 
 
-def make_documents(folder: Path, number: int) -> str:
-    """Write PNG pictures that carry their text, as the emulator reads them; returns a glob."""
+def make_documents(folder: Path, number: int, series: str = "R") -> str:
+    """Write PNG pictures that carry their text, as the emulator reads them; no two series share any. Returns a glob."""
     folder.mkdir()
     for index in range(number):
         text = PngInfo()
-        text.add_text(IMAGE_TEXT_KEY, f"Invoice number: R-{index}\n\nTotal: {index}.50\n")
+        text.add_text(IMAGE_TEXT_KEY, f"Invoice number: {series}-{index}\n\nTotal: {index}.50\n")
         Image.new("L", (1, 1)).save(folder / f"{index:05}.png", pnginfo=text)
     return f"{folder.as_uri()}/*.png"
 

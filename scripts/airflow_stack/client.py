@@ -112,9 +112,9 @@ class AirflowClient:
         dags = self.call("GET", f"/api/v2/dags?dag_id_pattern={urllib.parse.quote(dag_id)}")["dags"]
         return any(dag["dag_id"] == dag_id for dag in dags)
 
-    def trigger(self, dag_id: str) -> str:
-        """Start a run of the Dag now and return its id."""
-        run = self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None})
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
+        """Start a run of the Dag now, with the ``conf`` it is to have, and return its id."""
+        run = self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf or {}})
         return str(run["dag_run_id"])
 
     def run_state(self, dag_id: str, run_id: str) -> str:

@@ -64,6 +64,8 @@ class AirflowStack:
         self._dag_ids = dag_ids
         self._emulator_options = emulator_options
         self._report = report
+        self._bin = Path(sys.executable).parent
+        self._main_log = "standalone"
         port, self._worker_log_port, self._triggerer_log_port = free_ports(3)
         self.client = AirflowClient(f"http://127.0.0.1:{port}")
         self._warden: subprocess.Popen[bytes] | None = None
@@ -95,6 +97,7 @@ class AirflowStack:
         for folder in (self.logs, self.results):
             folder.mkdir()
         self._write_password()
+        self._prepare()
         self._warden = subprocess.Popen(
             [sys.executable, "-m", "scripts.airflow_stack.warden", json.dumps(self._commands())],
             cwd=Path(__file__).parents[2],
@@ -110,14 +113,19 @@ class AirflowStack:
         for dag_id in self._dag_ids:
             self._wait_for(f"Dag {dag_id}", partial(self.client.has_dag, dag_id), seconds=90)
 
+    def _prepare(self) -> None:
+        """What has to be there before the processes start; nothing for `airflow standalone`."""
+
     def _commands(self) -> list[dict[str, object]]:
+        return [
+            self._emulator(),
+            {"command": [str(self._bin / "airflow"), "standalone"], "log": str(self._log("standalone"))},
+        ]
+
+    def _emulator(self) -> dict[str, object]:
         emulator = [sys.executable, "-m", "raydocs_provider.emulator", "--port", "0", "--admin"]
         emulator += ["--token", self.raydocs_token]
-        airflow = [str(Path(sys.executable).with_name("airflow")), "standalone"]
-        return [
-            {"command": [*emulator, *self._emulator_options], "log": str(self._log("emulator"))},
-            {"command": airflow, "log": str(self._log("standalone"))},
-        ]
+        return {"command": [*emulator, *self._emulator_options], "log": str(self._log("emulator"))}
 
     def _write_password(self) -> None:
         file = self.folder / "simple_auth_manager_passwords.json.generated"
@@ -134,7 +142,7 @@ class AirflowStack:
         return {
             **inherited,
             # `airflow standalone` looks its parts up in PATH.
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+            "PATH": os.pathsep.join([str(self._bin), os.environ.get("PATH", os.defpath)]),
             "NO_PROXY": no_proxy,
             "no_proxy": no_proxy,
             "NO_COLOR": "1",
@@ -195,7 +203,7 @@ class AirflowStack:
 
     def last_words(self) -> str:
         """End of what Airflow printed, or the emulator if it never came up."""
-        log = self._log("standalone" if self.raydocs_url else "emulator")
+        log = self._log(self._main_log if self.raydocs_url else "emulator")
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         return f"End of {log.name}:\n" + "\n".join(f"    {line}" for line in lines[-TAIL_LINES:])
 

@@ -9,6 +9,9 @@ leads one, and ends every process in it
 
 - when its standard input closes: the owner is done, or was killed in whatever way,
 - when one of the commands ends by itself, or the warden is told to terminate.
+
+A command may name a folder to work in (``cwd``), a file for its process id (``pid_file``), and may be ``expendable``:
+then its end is nobody's. Each line on standard input is one more command to start.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -38,25 +42,50 @@ def main(specification: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     commands: list[subprocess.Popen[bytes]] = []
+    needed: list[subprocess.Popen[bytes]] = []
+    orders = Orders()
+    asked: list[dict[str, Any]] | None = json.loads(specification)
     try:
-        for item in json.loads(specification):
-            commands.append(start(item["command"], Path(item["log"])))
-        while not owner_is_gone(within=0.2) and all(command.poll() is None for command in commands):
-            pass
+        while asked is not None:
+            for item in asked:
+                commands.append(start(item))
+                if not item.get("expendable"):
+                    needed.append(commands[-1])
+            # Asked one by one, so that none stays behind as a zombie.
+            ended = [command for command in commands if command.poll() is not None]
+            if any(command in needed for command in ended):
+                return
+            asked = orders.read(within=0.2)
     finally:
         stop(commands)
 
 
-def start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start one command in this session, its output going to ``log``."""
-    with log.open("wb") as output:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+def start(item: dict[str, Any]) -> subprocess.Popen[bytes]:
+    """Start one command in this session, its output going to its log."""
+    with Path(item["log"]).open("wb") as output:
+        process = subprocess.Popen(
+            item["command"], cwd=item.get("cwd"), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+    if pid_file := item.get("pid_file"):
+        Path(pid_file).write_text(str(process.pid))
+    return process
 
 
-def owner_is_gone(within: float) -> bool:
-    """Whether standard input has closed; waits up to ``within`` seconds for that."""
-    readable, _, _ = select.select([sys.stdin], [], [], within)
-    return bool(readable) and not os.read(sys.stdin.fileno(), 4096)
+class Orders:
+    """What the owner writes to standard input: one command a line."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def read(self, within: float) -> list[dict[str, Any]] | None:
+        """Commands that have come, waiting up to ``within`` seconds for some; None when the owner is gone."""
+        readable, _, _ = select.select([sys.stdin], [], [], within)
+        if not readable:
+            return []
+        if not (block := os.read(sys.stdin.fileno(), 65536)):
+            return None
+        *lines, self._rest = (self._rest + block).split(b"\n")
+        return [json.loads(line) for line in lines]
 
 
 def stop(commands: Sequence[subprocess.Popen[bytes]]) -> None:
