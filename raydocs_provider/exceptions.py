@@ -135,3 +135,7 @@ class RaydocsDeadlineError(RaydocsError):
 
 class RaydocsLandingError(RaydocsError):
     """The warehouse refused the rows or the tables. Nothing of this load was committed."""
+
+
+class RaydocsWarehouseConnectionError(RaydocsLandingError):
+    """The warehouse could not be connected to: it is away, or the connection's address, login or rights are wrong."""

@@ -154,7 +154,8 @@ def _refusal(
         )
     if status in (404, 405):
         return RaydocsNotFoundError(
-            f"{operation}: not found ({status}). It does not exist, or the token's owner has no access to it.{said}",
+            f"{operation}: not found ({status}). It does not exist, or the token's owner has no access to it: check "
+            f"the id, and whose token the connection has.{said}",
             operation=operation,
             status=status,
         )

@@ -251,25 +251,22 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
     def _find_landed(self, template: Template, records: Sequence[DocumentRecord]) -> frozenset[str]:
         if not self.skip_landed_in or self.force:
             return frozenset()
+        from raydocs_provider.hooks.warehouse import open_warehouse
         from raydocs_provider.landing.landed import find_landed
-        from raydocs_provider.landing.warehouses import warehouse_for
-        from raydocs_provider.version_compat import BaseHook
 
         conn_id, table = split_target(self.skip_landed_in, "skip_landed_in")
         sha256s = [record.sha256 for record in records if record.sha256]
-        warehouse = warehouse_for(BaseHook.get_hook(conn_id))
-        return find_landed(warehouse, table, template.id, template.content_hash, sha256s)
+        return find_landed(open_warehouse(conn_id), table, template.id, template.content_hash, sha256s)
 
     def _rehearse_load(self, template: Template) -> None:
         if not self.check_target:
             return
         from raydocs_provider.api.schema import parse_schema
+        from raydocs_provider.hooks.warehouse import open_warehouse
         from raydocs_provider.landing.target import read_target
-        from raydocs_provider.landing.warehouses import warehouse_for
-        from raydocs_provider.version_compat import BaseHook
 
         target = read_target(self.check_target, "check_target")
-        warehouse = warehouse_for(BaseHook.get_hook(target.conn_id))
+        warehouse = open_warehouse(target.conn_id)
         for note in target.lander(warehouse, parse_schema(template.schema_json)).rehearse():
             self.log.warning("Not everything will fit: %s. What does not lands in the fields table as text.", note)
         self.log.info("The load can land in %s.", target.table)

@@ -10,7 +10,6 @@ from airflow.sdk import BaseOperator, BaseOperatorLink
 
 from raydocs_provider.arguments import EVOLVE, SCHEMA_MODES, require_choice, require_text
 from raydocs_provider.links.raydocs import RaydocsDocumentsLink
-from raydocs_provider.version_compat import BaseHook
 from raydocs_provider.wording import say_count
 
 if TYPE_CHECKING:
@@ -109,12 +108,12 @@ class RaydocsToSqlOperator(BaseOperator):
         from raydocs_provider.hooks.lineage import Load, report_assets
         from raydocs_provider.hooks.reporting import announce_landing, log_phase
         from raydocs_provider.hooks.results import open_results
+        from raydocs_provider.hooks.warehouse import open_warehouse
         from raydocs_provider.landing.verdicts import parse_verdicts
-        from raydocs_provider.landing.warehouses import warehouse_for
 
         target = self._target()
         with open_results(self.extraction, self.raydocs_conn_id) as results:
-            warehouse = warehouse_for(BaseHook.get_hook(require_text(self.conn_id, "conn_id")))
+            warehouse = open_warehouse(require_text(self.conn_id, "conn_id"))
             manifest = results.manifest
             announce_landing(context, LOAD, self.extraction)
             verdicts = None if self.verdicts is None else parse_verdicts(self.verdicts, results.sessions())

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
+from raydocs_provider.exceptions import RaydocsWarehouseConnectionError
 from raydocs_provider.landing.contract import Holdings
 from raydocs_provider.landing.row_formats import JsonFormat, LineFormat, encode_json
 from raydocs_provider.landing.tables import AUDIT, KEY, Column, Kind, LandingPlan, Table
@@ -55,7 +56,7 @@ class Warehouse(ABC):
 
         On any error the connection is closed, which undoes everything but the DDL of an engine that commits it.
         """
-        with closing(self.connect()) as connection:
+        with closing(self.open()) as connection:
             cursor = self.begin(connection)
             self.lock(cursor, target)
             yield cursor
@@ -64,8 +65,28 @@ class Warehouse(ABC):
     @contextmanager
     def reading(self) -> Iterator[Any]:
         """Connect for queries alone. Nothing is committed, and no writer has to wait."""
-        with closing(self.connect()) as connection:
+        with closing(self.open()) as connection:
             yield self.open_cursor(connection)
+
+    def open(self) -> Any:
+        """
+        Connect, or say what to look at.
+
+        :raises RaydocsWarehouseConnectionError: the engine's client could not. Its message, which may quote the
+            connection, is not repeated.
+        """
+        try:
+            return self.connect()
+        except Exception as error:
+            explanation = self.explain(error)
+            if explanation is None:
+                raise
+        # Not in the handler: the client's error would be shown as this one's context.
+        raise RaydocsWarehouseConnectionError(
+            f"The warehouse could not be connected to: {explanation}. Check address, database, login and password of "
+            "its Airflow connection, and that this machine may reach it; `airflow connections test` shows the "
+            "client's own words."
+        )
 
     def connect(self) -> Any:
         """A connection of the hook's."""

@@ -83,7 +83,7 @@ class BigQueryWarehouse(Warehouse):
     @contextmanager
     def transaction(self, target: Table) -> Iterator[_Script]:
         """Collect what is to change, run it as one transaction, and drop the staging tables whatever happens."""
-        with closing(self.connect()) as client:
+        with closing(self.open()) as client:
             script = _Script(client, _dataset(target, client))
             try:
                 yield script

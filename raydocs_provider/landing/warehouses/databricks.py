@@ -120,7 +120,7 @@ class DatabricksWarehouse(Warehouse):
     @contextmanager
     def transaction(self, target: Table) -> Iterator[Any]:
         """Keep other loads out until the end. There is nothing to commit."""
-        with closing(self.connect()) as connection:
+        with closing(self.open()) as connection:
             session = self.begin(connection)
             try:
                 self._await_turn(session, target)

@@ -86,7 +86,7 @@ class SnowflakeWarehouse(Warehouse):
 
         Rolled back on any error: a session that only goes away may hold its locks for minutes.
         """
-        with closing(self.connect()) as connection:
+        with closing(self.open()) as connection:
             session = self.begin(connection)
             session.target = target
             try:
