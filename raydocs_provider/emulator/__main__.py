@@ -116,6 +116,8 @@ def main() -> None:
         sys.exit(f"Cannot listen on {emulator.options.host}:{emulator.options.port}: {error.strerror}.")
     except sqlite3.Error as error:
         sys.exit(f"Cannot use {emulator.options.state} as a state file: {error}.")
+    except RuntimeError as error:
+        sys.exit(str(error))
     try:
         print(emulator.url, flush=True)
         emulator.serve()

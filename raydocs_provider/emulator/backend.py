@@ -136,7 +136,8 @@ class Backend:
             case RunStage.FAILED:
                 return RunView(run, progress, documents, error=outcome.error if outcome else None)
             case RunStage.UNPARSED:
-                return RunView(run, progress, documents, error="No document could be parsed.")
+                reasons = ", ".join(sorted({document.read_error or "unknown" for document in documents}))
+                return RunView(run, progress, documents, error=f"No document could be parsed: {reasons}.")
             case _:
                 return RunView(run, progress, documents)
 

@@ -46,13 +46,23 @@ class Processing:
 
     def ask_reading(self, sha256: str) -> None:
         """Have a file read, unless that is waiting already. Returns at once."""
-        self._ask(("read", sha256), lambda: self._read(sha256))
+        self._ask(("read", sha256), lambda: self._read(sha256), lambda reason: self._unread(sha256, reason))
 
     def ask_extraction(self, sha256: str, config_hash: str) -> None:
         """Have a schema applied to a file, unless that is waiting already. Returns at once."""
-        self._ask(("extract", sha256, config_hash), lambda: self._extract(sha256, config_hash))
+        self._ask(
+            ("extract", sha256, config_hash),
+            lambda: self._extract(sha256, config_hash),
+            lambda reason: self._unextracted(sha256, config_hash, reason),
+        )
 
-    def _ask(self, work: Hashable, do: Callable[[], object]) -> None:
+    def _ask(self, work: Hashable, do: Callable[[], object], fail: Callable[[str], Reading | Extracted]) -> None:
+        """
+        Have a piece of work done, unless that is waiting already.
+
+        :param fail: what is kept where the emulator has a defect: whoever waits for the document is told, instead of
+            waiting for hours.
+        """
         with self._lock:
             if work in self._waiting:
                 return
@@ -61,9 +71,12 @@ class Processing:
         def run() -> None:
             try:
                 do()
-            except Exception:
-                # Not an outcome of the document but a defect of the emulator: loud, and tried again at the next look.
-                log.exception("The emulator could not process a document")
+            except Exception as defect:
+                log.exception("The emulator has a defect: it could not process a document")
+                try:
+                    self._store.add(fail(_name_defect(defect)))
+                except Exception:
+                    log.exception("Nor could it keep that; it tries again at the next look")
             finally:
                 with self._lock:
                     self._waiting.discard(work)
@@ -81,6 +94,9 @@ class Processing:
             pages = [page.lines for page in read_document(self._blobs.path(sha256))]
         except UnreadableDocument as unreadable:
             error = str(unreadable)
+        except Exception as defect:
+            log.exception("The emulator has a defect: it could not read a document")
+            error = _name_defect(defect)
         reading = Reading(sha256, pages, len(pages), error, self._clock())
         self._store.add(reading)
         return reading
@@ -100,9 +116,19 @@ class Processing:
             # A schema the emulator cannot apply fails the run, as it would at Raydocs.
             log.exception("The emulator could not apply a template's schema")
             reason = f"The schema could not be applied: {type(error).__name__}."
-            done = Extracted(sha256, config_hash, {}, {}, {}, None, reason, self._clock())
+            done = self._unextracted(sha256, config_hash, reason)
         else:
             done = Extracted(
                 sha256, config_hash, found.data, found.reasoning, found.audit_data, found.title, None, self._clock()
             )
         self._store.add(done)
+
+    def _unread(self, sha256: str, reason: str) -> Reading:
+        return Reading(sha256, (), 0, reason, self._clock())
+
+    def _unextracted(self, sha256: str, config_hash: str, reason: str) -> Extracted:
+        return Extracted(sha256, config_hash, {}, {}, {}, None, reason, self._clock())
+
+
+def _name_defect(defect: Exception) -> str:
+    return f"the emulator has a defect, see its log: {type(defect).__name__}"

@@ -12,8 +12,11 @@ from __future__ import annotations
 import threading
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from ctypes import byref, c_double
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,9 +41,24 @@ _SAME_LINE = 0.4
 _SAME_WORD = 0.15
 _SAME_CELL = 0.6
 _SAME_BLOCK = 2.5
+# The same in font sizes.
+_FREE_AROUND_INK = 0.1
 
 # A line of more cells than this is no row of a table; it is not put under other cells.
 _MOST_COLUMNS = 64
+
+
+# What a PDF has to hold to show a line of text. It lacks the table of its objects, which readers make up for.
+_SMALL_PDF = b"""%PDF-1.4
+1 0 obj <</Type /Catalog /Pages 2 0 R>> endobj
+2 0 obj <</Type /Pages /Kids [3 0 R] /Count 1>> endobj
+3 0 obj <</Type /Page /Parent 2 0 R /MediaBox [0 0 200 50] /Contents 5 0 R /Resources <</Font <</F 4 0 R>>>>>> endobj
+4 0 obj <</Type /Font /Subtype /Type1 /BaseFont /Helvetica>> endobj
+5 0 obj <</Length 42>> stream
+BT /F 12 Tf 10 10 Td (A small PDF) Tj ET
+endstream endobj
+trailer <</Root 1 0 R>>
+"""
 
 
 class UnreadableDocument(Exception):  # noqa: N818 - the outcome of a document, not a mistake of the caller
@@ -96,6 +114,26 @@ def read_document(path: Path) -> tuple[Page, ...]:
     raise UnreadableDocument("the file is neither a PDF nor a PNG or JPEG image nor plain text")
 
 
+@cache
+def check_reading() -> None:
+    """
+    Read a small PDF, once in a process: what is installed may lack what the reading of documents needs.
+
+    :raises RuntimeError: with the version of pypdfium2.
+    """
+    try:
+        read = [page.lines for page in _read_pdf(_SMALL_PDF)]
+    except Exception as problem:
+        read, cause = [], f"{type(problem).__name__}: {problem}"
+    else:
+        cause = f"a small PDF reads as {read}"
+    if read != [("A small PDF",)]:
+        raise RuntimeError(
+            f"The emulator cannot read PDF documents with pypdfium2 {version('pypdfium2')} ({cause}). Install the one "
+            "it is tested with: pip install --upgrade 'airflow-provider-raydocs[emulator]'."
+        )
+
+
 def _read_text(path: Path) -> tuple[Page, ...]:
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -131,10 +169,11 @@ def _carried_text(image: Image.Image) -> str:
     return text if key == IMAGE_TEXT_KEY else ""
 
 
-def _read_pdf(path: Path) -> tuple[Page, ...]:
+def _read_pdf(source: Path | bytes) -> tuple[Page, ...]:
     with _PDFIUM:
         try:
-            with pypdfium2.PdfDocument(path) as document:
+            # Not as a context manager, which it has been since pypdfium2 5.0 only.
+            with closing(pypdfium2.PdfDocument(source)) as document:
                 if len(document) == 0:
                     raise UnreadableDocument("the PDF has no pages")
                 return tuple(_read_pdf_page(document, index) for index in range(len(document)))
@@ -159,6 +198,7 @@ def _read_pdf_page(document: Any, index: int) -> Page:
 def _glyphs_of(textpage: Any, rotation: int) -> Iterator[_Glyph]:
     x, y = c_double(), c_double()
     box = pdfium.FS_RECTF()
+    ink = c_double(), c_double(), c_double(), c_double()  # left, right, bottom, top
     high_surrogate = ""
     for index in range(textpage.count_chars()):
         # PDFium makes up spaces and line ends; where those belong is what is found out here, by position.
@@ -174,6 +214,12 @@ def _glyphs_of(textpage: Any, rotation: int) -> Iterator[_Glyph]:
             continue
         pdfium.FPDFText_GetCharOrigin(textpage, index, byref(x), byref(y))
         pdfium.FPDFText_GetLooseCharBox(textpage, index, byref(box))
+        if box.left == box.right and box.top == box.bottom:
+            # As pypdfium2 4 has it for text that is turned: the ink, with some of what a letter keeps free around it.
+            pdfium.FPDFText_GetCharBox(textpage, index, *map(byref, ink))
+            free = _FREE_AROUND_INK * pdfium.FPDFText_GetFontSize(textpage, index)
+            box.left, box.right = ink[0].value - free, ink[1].value + free
+            box.bottom, box.top = ink[2].value - free, ink[3].value + free
         (left, top), (right, bottom) = _turned(box.left, box.top, rotation), _turned(box.right, box.bottom, rotation)
         _, baseline = _turned(x.value, y.value, rotation)
         yield _Glyph(text, min(left, right), max(left, right), baseline, max(abs(top - bottom), 1.0))

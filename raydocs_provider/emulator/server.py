@@ -99,6 +99,7 @@ class Emulator:
 
         :raises OSError: the address cannot be listened on.
         :raises sqlite3.Error: the state file cannot be used.
+        :raises RuntimeError: what is installed cannot read documents.
         """
         self.open()
         self._thread = threading.Thread(target=self.serve, name="raydocs-emulator-server", daemon=True)
@@ -118,7 +119,20 @@ class Emulator:
         self.close()
 
     def open(self) -> None:
-        """Take the port, so that :attr:`url` is known and connections wait to be served."""
+        """
+        Take the port, so that :attr:`url` is known and connections wait to be served.
+
+        :raises OSError: the address cannot be listened on.
+        :raises sqlite3.Error: the state file cannot be used.
+        :raises RuntimeError: what is installed cannot read documents.
+        """
+        try:
+            from raydocs_provider.emulator.reading import check_reading
+        except ImportError as missing:
+            raise RuntimeError(
+                f"The emulator lacks {missing.name}: pip install 'airflow-provider-raydocs[emulator]'."
+            ) from missing
+        check_reading()
         family = socket.AF_INET6 if ":" in self.options.host else socket.AF_INET
         # With the protocol spelt out: asyncio turns Nagle's algorithm off for such sockets alone, and with it each
         # answer on a kept connection would take 40 ms.
