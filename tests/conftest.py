@@ -47,6 +47,14 @@ def _use_private_airflow() -> None:
 _use_private_airflow()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    from tests.version_marks import why_not_here
+
+    for item in items:
+        for reason in filter(None, map(why_not_here, item.iter_markers("airflow"))):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
 @pytest.fixture
 def make_emulator() -> Iterator[Callable[..., Emulator]]:
     """Starts emulators that run until the test ends: quick and without a rate limit unless told otherwise."""

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from airflow.models.dagrun import DagRun
-from airflow.models.task_state_store import TaskStateStoreModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from sqlalchemy import Connection, func, insert, select
@@ -178,6 +177,8 @@ def write_runs(connection: Connection, runs: Iterable[UiRun]) -> None:
         for key, value in run.ledger.items()
     ]
     if entries:
+        from airflow.models.task_state_store import TaskStateStoreModel  # from Airflow 3.3 on
+
         connection.execute(insert(TaskStateStoreModel.__table__), entries)
 
 

@@ -12,11 +12,14 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.moved import decode_trigger_kwargs, encode_trigger_kwargs
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -205,12 +208,10 @@ def looks(emulator: Emulator) -> list[str]:
 
 def stored_and_back(trigger: RaydocsSessionsTrigger) -> RaydocsSessionsTrigger:
     """The trigger as Airflow writes it into its database and reads it out again."""
-    from airflow._shared.module_loading import import_string
-    from airflow.sdk.serde import deserialize, serialize
-
     classpath, kwargs = trigger.serialize()
-    stored = json.loads(json.dumps(serialize(kwargs)))
-    revived = import_string(classpath)(**deserialize(stored))
+    stored = json.loads(json.dumps(encode_trigger_kwargs(kwargs)))
+    module, _, name = classpath.rpartition(".")
+    revived = getattr(import_module(module), name)(**decode_trigger_kwargs(stored))
     assert revived.serialize() == (classpath, kwargs)
     return revived
 
@@ -282,7 +283,7 @@ def run_dag(airflow_db: None) -> Callable[..., DagRun]:
     """Runs a whole Dag of a file, deferred tasks included, in this process."""
 
     def run(file: Path, dag_id: str | None = None, **settings: Any) -> DagRun:
-        from airflow.dag_processing.dagbag import DagBag
+        from tests.moved import DagBag
 
         bag = DagBag(str(file))
         assert not bag.import_errors

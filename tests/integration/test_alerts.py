@@ -87,8 +87,9 @@ def test_an_extraction_that_fails_outright_is_told_too(
 
 
 def test_a_missed_deadline_is_told_by_the_triggerer(messages: list[Any], airflow_db: None) -> None:
-    from airflow.dag_processing.dagbag import DagBag
     from airflow.triggers.callback import CallbackTrigger
+
+    from tests.moved import DagBag
 
     (alert,) = DagBag(str(EXAMPLE)).dags["invoices_with_alerts"].deadline
     # What Airflow adds when a deadline is missed.

@@ -23,8 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, TaskDeferred
-from airflow.sdk.exceptions import AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, AirflowTaskTimeout, TaskDeferred
 
 from raydocs_provider.api.models import Template
 from raydocs_provider.emulator import Emulator

@@ -40,6 +40,7 @@ from tests.integration.conftest import (
 )
 from tests.integration.test_deferral import defer
 from tests.integration.test_operators import extract
+from tests.moved import send_metrics_to
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 
@@ -86,10 +87,8 @@ class Metrics:
 
 @pytest.fixture
 def metrics(monkeypatch: pytest.MonkeyPatch) -> Metrics:
-    from airflow.sdk._shared.observability.metrics import stats
-
     received = Metrics()
-    monkeypatch.setattr(stats, "_backend", received)
+    send_metrics_to(received, monkeypatch)
     return received
 
 

@@ -15,7 +15,6 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
-from airflow.sdk.exceptions import AirflowRescheduleException
 
 from raydocs_provider.emulator import Emulator
 from raydocs_provider.exceptions import RaydocsAuthenticationError, RaydocsExtractionError, RaydocsManifestError
@@ -24,6 +23,7 @@ from raydocs_provider.operators.raydocs import RaydocsCreateSessionsOperator, Ra
 from raydocs_provider.sensors import raydocs as sensors
 from raydocs_provider.sensors.raydocs import RaydocsSessionsSensor
 from tests.integration.conftest import CORRUPT, GOOD, Task, fire, looks, make_template, stored_and_back, uris
+from tests.moved import AirflowRescheduleException
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 

@@ -45,7 +45,8 @@ def events(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Events]:
     from airflow.providers.openlineage import conf
     from airflow.providers.openlineage.plugins import openlineage
     from airflow.providers.openlineage.plugins.listener import OpenLineageListener
-    from airflow.sdk.listener import get_listener_manager
+
+    from tests.moved import get_listener_manager
 
     # It was loaded when there was no transport: its own listener, which would send the same, is not there.
     assert openlineage.OpenLineageProviderPlugin.listeners == []
@@ -404,7 +405,7 @@ def test_a_database_has_the_name_that_dbt_has_for_it(
 @pytest.fixture
 def collector(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A collector of lineage as a task has where somebody reads it."""
-    from airflow.sdk.lineage import HookLineageCollector
+    from tests.moved import HookLineageCollector
 
     made = HookLineageCollector()
     monkeypatch.setattr(lineage, "get_hook_lineage_collector", lambda: made)

@@ -1,0 +1,60 @@
+"""What tests use of Airflow under one name each, wherever the Airflow that is installed has it."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+PLACES = {
+    "AirflowRescheduleException": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "DagBag": ("airflow.dag_processing.dagbag", "airflow.models.dagbag"),
+    "HookLineageCollector": ("airflow.sdk.lineage", "airflow.lineage.hook"),
+    "get_listener_manager": ("airflow.sdk.listener", "airflow.listeners.listener"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for place in PLACES.get(name, ()):
+        try:
+            return getattr(import_module(place), name)
+        except (ModuleNotFoundError, AttributeError):
+            continue
+    raise AttributeError(name)
+
+
+def encode_trigger_kwargs(kwargs: dict[str, Any]) -> Any:
+    """The arguments of a trigger as a task sends them off to be stored."""
+    try:
+        from airflow.sdk.serde import serialize
+    except ModuleNotFoundError:  # before Airflow 3.2
+        from airflow.serialization.serialized_objects import BaseSerialization
+
+        return BaseSerialization.serialize(kwargs)
+    return serialize(kwargs)
+
+
+def decode_trigger_kwargs(stored: Any) -> Any:
+    """The same as the triggerer reads them."""
+    try:
+        from airflow.sdk.serde import deserialize
+    except ModuleNotFoundError:  # before Airflow 3.2
+        from airflow.serialization.serialized_objects import BaseSerialization
+
+        return BaseSerialization.deserialize(stored)
+    return deserialize(stored)
+
+
+def send_metrics_to(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that is measured from now on goes to this statistics backend."""
+    from airflow.providers.common.compat.sdk import Stats
+
+    if isinstance(Stats, type):  # before Airflow 3.3
+        monkeypatch.setattr(Stats, "instance", backend)
+        monkeypatch.setattr(Stats, "_instance_pid", os.getpid(), raising=False)
+    else:
+        from airflow.sdk._shared.observability.metrics import stats
+
+        monkeypatch.setattr(stats, "_backend", backend)
