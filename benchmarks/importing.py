@@ -20,7 +20,7 @@ RUNS = 9
 PARTS = ("operators", "sensors", "transfers", "triggers", "links")
 
 # What a Dag file has imported anyway, and what Airflow itself needs to define a trigger.
-_AIRFLOW = ("airflow.sdk", "airflow.providers.common.compat.sdk")
+_AIRFLOW = ("airflow.sdk",)
 _AIRFLOW_TRIGGERS = (*_AIRFLOW, "airflow.triggers.base")
 # The processor's time is that of the user and of the system, of all threads.
 _MEASURE = """

@@ -108,7 +108,10 @@ def _context() -> Any:
 
 
 def _execute(arguments: dict[str, Any]) -> dict[str, Any]:
-    from airflow.providers.common.compat.sdk import TaskDeferred
+    try:
+        from airflow.sdk.exceptions import TaskDeferred
+    except ImportError:  # before Airflow 3.2
+        from airflow.exceptions import TaskDeferred
 
     try:
         return {"manifest": _operator(arguments).execute(_context())}

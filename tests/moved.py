@@ -10,10 +10,19 @@ import pytest
 
 PLACES = {
     "AirflowRescheduleException": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "AirflowSensorTimeout": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "AirflowSkipException": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "AirflowTaskTimeout": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "BaseHook": ("airflow.sdk", "airflow.hooks.base"),
     "DagBag": ("airflow.dag_processing.dagbag", "airflow.models.dagbag"),
     "HookLineageCollector": ("airflow.sdk.lineage", "airflow.lineage.hook"),
+    "Stats": ("airflow.sdk.observability.stats", "airflow.stats"),
+    "TaskDeferred": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "conf": ("airflow.sdk.configuration", "airflow.configuration"),
     "get_listener_manager": ("airflow.sdk.listener", "airflow.listeners.listener"),
 }
+
+XCOM_RETURN_KEY = "return_value"
 
 
 def __getattr__(name: str) -> Any:
@@ -49,11 +58,10 @@ def decode_trigger_kwargs(stored: Any) -> Any:
 
 def send_metrics_to(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """All that is measured from now on goes to this statistics backend."""
-    from airflow.providers.common.compat.sdk import Stats
-
-    if isinstance(Stats, type):  # before Airflow 3.3
-        monkeypatch.setattr(Stats, "instance", backend)
-        monkeypatch.setattr(Stats, "_instance_pid", os.getpid(), raising=False)
+    stats = __getattr__("Stats")
+    if isinstance(stats, type):  # before Airflow 3.3
+        monkeypatch.setattr(stats, "instance", backend)
+        monkeypatch.setattr(stats, "_instance_pid", os.getpid(), raising=False)
     else:
         from airflow.sdk._shared.observability.metrics import stats
 

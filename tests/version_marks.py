@@ -25,7 +25,7 @@ def why_not_here(mark: pytest.Mark, installed: Version = AIRFLOW) -> str | None:
         raise pytest.UsageError('say airflow("3.3", because="...") or airflow(before="3.3", because="...")')
     release = Version(installed.base_version)
     if since is not None and release < Version(since):
-        return f"Airflow {installed}, and not {since} or newer: {because}"
+        return f"for Airflow {since} and newer, because {because}; this is {installed}"
     if before is not None and release >= Version(before):
-        return f"Airflow {installed}, and not one before {before}: {because}"
+        return f"for Airflow before {before}, because {because}; this is {installed}"
     return None

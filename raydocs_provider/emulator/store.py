@@ -261,9 +261,9 @@ class Store:
         with self.transaction():
             for session_id in session_ids:
                 self._db.execute(
-                    "DELETE FROM documents WHERE id IN (SELECT document_id FROM attachments WHERE session_id = ?1)"
-                    " AND id NOT IN (SELECT document_id FROM attachments WHERE session_id <> ?1)",
-                    (session_id,),
+                    "DELETE FROM documents WHERE id IN (SELECT document_id FROM attachments WHERE session_id = ?)"
+                    " AND id NOT IN (SELECT document_id FROM attachments WHERE session_id <> ?)",
+                    (session_id, session_id),
                 )
                 self._delete("sessions", "id", session_id)
 
@@ -293,8 +293,9 @@ class Store:
         """A workspace by the id a client uses, its number or its UUID."""
         return self._first(
             Workspace,
-            "SELECT * FROM workspaces WHERE owner = ?1 AND (uuid = ?2 OR CAST(number AS TEXT) = ?2)",
+            "SELECT * FROM workspaces WHERE owner = ? AND (uuid = ? OR CAST(number AS TEXT) = ?)",
             owner,
+            public_id,
             public_id,
         )
 

@@ -137,12 +137,19 @@ def _expand(uri: str, path_for: Callable[[str], StoragePath]) -> list[StoragePat
 
 
 def _look_up(path: StoragePath) -> SourceDocument:
-    conn_id = getattr(path, "conn_id", None)
-    uri = str(path).replace(f"://{conn_id}@", "://", 1) if conn_id else str(path)
+    uri = uri_without_connection(path)
     try:
         return SourceDocument(uri, path, int(path.stat().st_size))
     except FileNotFoundError:
         raise RaydocsInputError(f"{uri} does not exist, or the connection in its URI may not read it.") from None
+
+
+def uri_without_connection(path: Any) -> str:
+    """The URI of a path as people may see it: which connection opens it is left out."""
+    # Airflow before 3.2 keeps the connection among the options of the file system.
+    options = getattr(path, "storage_options", None) or {}
+    conn_id = getattr(path, "conn_id", None) or options.get("conn_id")
+    return str(path).replace(f"://{conn_id}@", "://", 1) if conn_id else str(path)
 
 
 def split_glob(uri: str) -> tuple[str, str]:

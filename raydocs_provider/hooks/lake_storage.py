@@ -10,6 +10,7 @@ from typing import Any
 
 from raydocs_provider.arguments import FILE_FORMATS, require_text
 from raydocs_provider.exceptions import RaydocsLandingError
+from raydocs_provider.extraction.documents import uri_without_connection
 from raydocs_provider.extraction.spool import OBJECT_STORES
 from raydocs_provider.hooks.storage import open_path
 from raydocs_provider.landing.lake import LakeLoad
@@ -55,7 +56,7 @@ class LakeStorage:
                 place = str(target)
                 _put(file.path, target)
                 file.path.unlink()
-                collector.add_output_asset(context=target, uri=place.replace(f"://{target.conn_id}@", "://", 1))
+                collector.add_output_asset(context=target, uri=uri_without_connection(target))
                 written.append(place)
         except OSError as problem:
             cause = problem.strerror or type(problem).__name__

@@ -159,9 +159,8 @@ class Driver:
 
     def _extract_or_give_up(self) -> Any:
         """The manifest; of the second try if documents failed and the first one was told to fail on that."""
-        from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY
-
         from raydocs_provider.exceptions import RaydocsExtractionError
+        from tests.moved import XCOM_RETURN_KEY
 
         ti = self._task_instance("extract")
         try:
@@ -173,7 +172,7 @@ class Driver:
             return ti.pushed[XCOM_RETURN_KEY]
 
     def _extract(self, ti: TaskInstance | None = None) -> Any:
-        from airflow.providers.common.compat.sdk import TaskDeferred
+        from tests.moved import TaskDeferred
 
         ti = ti or self._task_instance("extract")
         deferral = self._home.read("deferral")

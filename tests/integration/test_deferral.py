@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, TaskDeferred
 
 from raydocs_provider.api.models import Template
 from raydocs_provider.emulator import Emulator
@@ -19,6 +18,7 @@ from raydocs_provider.operators import extract as extract_module
 from raydocs_provider.operators.raydocs import RaydocsExtractOperator
 from tests.integration.conftest import CORRUPT, GOOD, Task, billed, fire, make_template, stored_and_back, uris
 from tests.integration.test_operators import extract, read
+from tests.moved import XCOM_RETURN_KEY, TaskDeferred
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 

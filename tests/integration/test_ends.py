@@ -23,7 +23,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, AirflowTaskTimeout, TaskDeferred
 
 from raydocs_provider.api.models import Template
 from raydocs_provider.emulator import Emulator
@@ -59,6 +58,7 @@ from tests.integration.conftest import (
     uris,
 )
 from tests.integration.test_operators import numbers, printed_numbers
+from tests.moved import XCOM_RETURN_KEY, AirflowTaskTimeout, TaskDeferred
 
 pytestmark = pytest.mark.usefixtures("no_pauses", "no_brief_look")
 

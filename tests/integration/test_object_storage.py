@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, Asset
+from airflow.sdk import Asset
 from fsspec.implementations.local import LocalFileSystem
 
 from raydocs_provider.api.models import Template
@@ -31,7 +31,7 @@ from tests.integration.conftest import CORRUPT, GOOD, HERE, ROOT, DagRun, Task, 
 from tests.integration.test_operators import printed_numbers
 from tests.integration.test_s3 import keys_in, s3  # noqa: F401, a fixture
 from tests.integration.test_secrets import field_values
-from tests.moved import HookLineageCollector
+from tests.moved import XCOM_RETURN_KEY, HookLineageCollector
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 

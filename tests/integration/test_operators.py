@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, AirflowSkipException
 
 from raydocs_provider.api.models import Template
 from raydocs_provider.emulator import Emulator
@@ -48,6 +47,7 @@ from tests.integration.conftest import (
     stored_and_back,  # noqa: F401 - likewise
     uris,
 )
+from tests.moved import XCOM_RETURN_KEY, AirflowSkipException
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 

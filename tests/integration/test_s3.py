@@ -101,10 +101,9 @@ def test_documents_and_results_lie_on_s3_and_a_load_needs_no_request(extract, s3
 
 
 def test_a_trigger_puts_results_on_s3_without_stopping_its_loop(extract, tmp_path, connect, monkeypatch):
-    from airflow.providers.common.compat.sdk import TaskDeferred
-
     from raydocs_provider.operators import extract as extract_module
     from raydocs_provider.triggers.raydocs import RaydocsSessionsTrigger
+    from tests.moved import TaskDeferred
 
     operator = extract(deferrable=True)
     monkeypatch.setattr(extract_module, "BRIEF_LOOK_SECONDS", 0.0)

@@ -9,12 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import (
-    XCOM_RETURN_KEY,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    TaskDeferred,
-)
 
 from raydocs_provider.emulator import Emulator
 from raydocs_provider.exceptions import RaydocsAuthenticationError, RaydocsExtractionError, RaydocsManifestError
@@ -23,7 +17,13 @@ from raydocs_provider.operators.raydocs import RaydocsCreateSessionsOperator, Ra
 from raydocs_provider.sensors import raydocs as sensors
 from raydocs_provider.sensors.raydocs import RaydocsSessionsSensor
 from tests.integration.conftest import CORRUPT, GOOD, Task, fire, looks, make_template, stored_and_back, uris
-from tests.moved import AirflowRescheduleException
+from tests.moved import (
+    XCOM_RETURN_KEY,
+    AirflowRescheduleException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 

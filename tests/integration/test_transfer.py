@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, Asset
+from airflow.sdk import Asset
 
 from raydocs_provider.api.models import Template
 from raydocs_provider.emulator import Emulator
@@ -23,6 +23,7 @@ from raydocs_provider.operators.raydocs import RaydocsExtractOperator
 from raydocs_provider.transfers.raydocs_to_sql import RaydocsToSqlOperator
 from tests.integration.conftest import CORRUPT, GOOD, Task, count, requests_to, uris
 from tests.integration.test_operators import printed_numbers
+from tests.moved import XCOM_RETURN_KEY
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 

@@ -86,9 +86,9 @@ def log_in(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[LogIn]
     from airflow.api_fastapi import app as airflow_app
     from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from airflow.providers.common.compat.sdk import conf
 
     from raydocs_provider.plugins.plugin import RaydocsPlugin
+    from tests.moved import conf
 
     assert not conf.getboolean("core", "simple_auth_manager_all_admins")
 

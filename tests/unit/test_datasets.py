@@ -44,8 +44,8 @@ def test_a_document_is_named_by_the_rules_of_openlineage_and_without_secrets(
 
 @pytest.mark.parametrize("uri", ["s3://inbox/2026/02/a.pdf", "s3://inbox/a.pdf", "file:///data/a.pdf"])
 def test_a_document_has_the_name_that_the_providers_of_airflow_give_it(uri: str) -> None:
-    from airflow.providers.common.compat.assets import Asset
     from airflow.providers.common.compat.openlineage.utils.utils import translate_airflow_asset
+    from airflow.sdk import Asset
 
     translated = translate_airflow_asset(Asset(uri=uri), None)
     assert name_document(uri) == (translated.namespace, translated.name)

@@ -7,11 +7,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 import raydocs_provider
+from tests.version_marks import AIRFLOW
 
 PACKAGE = Path(raydocs_provider.__file__).parent
 NAME = "raydocs_provider"
@@ -62,6 +65,7 @@ def test_what_is_not_about_airflow_does_not_import_it(path: Path) -> None:
 BASELINE = "import airflow.sdk, airflow.triggers.base"
 # What a Dag file may import of ours, and what that may bring along.
 FOR_DAG_FILES = ("operators", "sensors", "transfers", "triggers", "links")
+RETRY_POLICY = f"{NAME}.operators.retry_policy"
 CHEAP = (*FOR_DAG_FILES, "__init__", "version_compat", "exceptions", "api", "arguments", "wording", "extraction")
 NEWLY_IMPORTED = f"""
 import importlib, json, sys
@@ -75,6 +79,8 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 def test_parsing_a_dag_imports_nothing_beyond_airflow_and_the_standard_library() -> None:
     wanted = [module_name(path) for path in MODULES if part_of(path) in FOR_DAG_FILES]
+    if Version("3.3") > AIRFLOW:
+        wanted.remove(RETRY_POLICY)
     output = subprocess.run(
         [sys.executable, "-c", NEWLY_IMPORTED, json.dumps(wanted)],
         check=True,
@@ -84,6 +90,12 @@ def test_parsing_a_dag_imports_nothing_beyond_airflow_and_the_standard_library()
     imported = json.loads(output.splitlines()[-1])
     assert set(wanted) <= set(imported)
     assert [module for module in imported if not is_cheap(module)] == []
+
+
+@pytest.mark.airflow(before="3.3", because="it has no retry policies")
+def test_where_airflow_has_no_retry_policies_ours_says_so() -> None:
+    with pytest.raises(ImportError, match=r"needs Airflow 3\.3 or newer: leave retry_policy out"):
+        import_module(RETRY_POLICY)
 
 
 def is_cheap(module: str) -> bool:

@@ -8,6 +8,8 @@ import pytest
 
 from raydocs_provider import exceptions
 
+pytestmark = pytest.mark.airflow("3.3", because="it has retry policies")
+
 
 @pytest.fixture
 def policy():

@@ -42,6 +42,7 @@ def test_the_bundle_takes_react_and_its_components_from_airflow() -> None:
     assert len(bundle) < 150_000
 
 
+@pytest.mark.airflow("3.2", because="there is a page and a tab: its UI hands its components to plugins")
 def test_page_and_tab_have_routes_of_their_own_and_links_lead_to_the_tab() -> None:
     routes = {app["destination"]: app["url_route"] for app in RaydocsPlugin.react_apps}
     assert routes == {"nav": "raydocs", "task_instance": "raydocs-documents"}

@@ -22,13 +22,14 @@ def test_a_test_runs_from_its_version_on_betas_included(installed: str) -> None:
 @pytest.mark.parametrize("installed", ["3.0.6", "3.2.2"])
 def test_on_an_older_one_the_reason_is_said(installed: str) -> None:
     said = why_not_here(mark("3.3", because="it has a task state store"), Version(installed))
-    assert said == f"Airflow {installed}, and not 3.3 or newer: it has a task state store"
+    assert said == f"for Airflow 3.3 and newer, because it has a task state store; this is {installed}"
 
 
 def test_what_only_older_ones_do_runs_on_those_alone() -> None:
     without = mark(before="3.2", because="it has no page")
     assert why_not_here(without, Version("3.1.8")) is None
-    assert why_not_here(without, Version("3.2.0b1")) == "Airflow 3.2.0b1, and not one before 3.2: it has no page"
+    said = "for Airflow before 3.2, because it has no page; this is 3.2.0b1"
+    assert why_not_here(without, Version("3.2.0b1")) == said
 
 
 @pytest.mark.parametrize(

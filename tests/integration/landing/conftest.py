@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.postgres.hooks import postgres as postgres_hook
 
 from raydocs_provider.arguments import EVOLVE
 from raydocs_provider.landing.lander import Lander
@@ -32,7 +33,10 @@ CONN_ID = "warehouse"
 _EXACT = Context(prec=60)
 MYSQL = ("mysql with connector", *(["mysql with mysqlclient"] if find_spec("MySQLdb") else []))
 MYSQL_SERVER: dict[str, Any] = {"host": "127.0.0.1", "port": 3306, "user": "root", "password": ""}
-ENGINES = ("duckdb", "sqlite", "postgres with psycopg 3", "postgres with psycopg2", *MYSQL)
+# The hook takes psycopg 3 wherever it is installed; there is no setting. Older providers know psycopg2 only.
+HAS_PSYCOPG_3 = hasattr(postgres_hook, "USE_PSYCOPG3")
+POSTGRES = (*(["postgres with psycopg 3"] if HAS_PSYCOPG_3 else []), "postgres with psycopg2")
+ENGINES = ("duckdb", "sqlite", *POSTGRES, *MYSQL)
 
 
 @dataclass
@@ -202,11 +206,9 @@ def open_database(
         return _open_mysql(engine, fixture("mysql"), monkeypatch)
     server = fixture("postgres")
     _connect(monkeypatch, server)
-    from airflow.providers.postgres.hooks import postgres
-
-    # The hook takes psycopg 3 wherever it is installed; there is no setting.
-    monkeypatch.setattr(postgres, "USE_PSYCOPG3", engine.endswith("psycopg 3"))
-    database = Database(postgres.PostgresHook(postgres_conn_id=CONN_ID), "landing test.invoices", server)
+    if HAS_PSYCOPG_3:
+        monkeypatch.setattr(postgres_hook, "USE_PSYCOPG3", engine.endswith("psycopg 3"))
+    database = Database(postgres_hook.PostgresHook(postgres_conn_id=CONN_ID), "landing test.invoices", server)
     database.execute('DROP SCHEMA IF EXISTS "landing test" CASCADE')
     database.execute('CREATE SCHEMA "landing test"')
     return database

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from raydocs_provider.api.schema import parse_schema
 from raydocs_provider.landing.tables import plan_tables
-from tests.integration.landing.conftest import MYSQL, Database, open_database
+from tests.integration.landing.conftest import MYSQL, POSTGRES, Database, open_database
 from tests.integration.landing.invoices import GROUPS, LOAD, invoice, plan_of
 
 NAMES = st.sampled_from(["a", "A", "a b", "é", "x" * 70, "value", "\0", '"']) | st.text(max_size=4)
@@ -78,7 +78,7 @@ def fresh(engine: str, request: pytest.FixtureRequest) -> Iterator[Database]:
         yield open_database(engine, request.getfixturevalue, directory, patch)
 
 
-@pytest.mark.parametrize("engine", ["duckdb", "sqlite", "postgres with psycopg 3", *MYSQL])
+@pytest.mark.parametrize("engine", ["duckdb", "sqlite", POSTGRES[0], *MYSQL])
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=schemas_with_data())
 def test_any_data_lands_under_any_schema(request, engine, drawn):

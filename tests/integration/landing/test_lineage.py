@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from airflow.providers.common.compat.sdk import Asset, BaseHook
+from airflow.sdk import Asset
 
 from raydocs_provider.api.models import Template
 from raydocs_provider.emulator import Emulator
@@ -22,13 +22,13 @@ from raydocs_provider.landing.tables import Table
 from raydocs_provider.operators.raydocs import RaydocsExtractOperator
 from raydocs_provider.transfers.raydocs_to_sql import RaydocsToSqlOperator
 from tests.integration.conftest import CORRUPT, GOOD, HERE, SCHEMA, DagRun, Task, all_logs, copies
-from tests.integration.landing.conftest import CONN_ID, MYSQL, Database
+from tests.integration.landing.conftest import CONN_ID, MYSQL, POSTGRES, Database
 from tests.integration.test_secrets import field_values
+from tests.moved import BaseHook
 
 DAG = HERE / "dags" / "extract_and_load.py"
-POSTGRES = "postgres with psycopg 3"
-ENGINES = pytest.mark.parametrize("database", ["duckdb", "sqlite", POSTGRES, MYSQL[0]], indirect=True)
-ON_POSTGRES = pytest.mark.parametrize("database", [POSTGRES], indirect=True)
+ENGINES = pytest.mark.parametrize("database", ["duckdb", "sqlite", POSTGRES[0], MYSQL[0]], indirect=True)
+ON_POSTGRES = pytest.mark.parametrize("database", [POSTGRES[0]], indirect=True)
 FIELDS = {
     f"{group}.{field}"
     for group, names in json.loads(SCHEMA.read_text(encoding="utf-8"))["groups"].items()
