@@ -59,7 +59,7 @@ def decode_trigger_kwargs(stored: Any) -> Any:
 def send_metrics_to(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """All that is measured from now on goes to this statistics backend."""
     stats = __getattr__("Stats")
-    if isinstance(stats, type):  # before Airflow 3.3
+    if hasattr(stats, "instance"):  # before Airflow 3.3
         monkeypatch.setattr(stats, "instance", backend)
         monkeypatch.setattr(stats, "_instance_pid", os.getpid(), raising=False)
     else:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from decimal import Decimal
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from urllib.parse import quote as percent_encoded
 import pytest
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 from hypothesis import HealthCheck, given, settings
+from packaging.version import Version
 from sqlalchemy.dialects import mssql, oracle, registry
 from sqlalchemy.dialects.sqlite.base import SQLiteTypeCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import URL
 
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsLandingError
 from raydocs_provider.landing.landed import find_landed
@@ -32,6 +35,7 @@ from tests.integration.landing.test_any_data import schemas_with_data
 
 CONN_ID = "some_database"
 PSYCOPG_DIALECT = "sqlalchemy.dialects.postgresql.psycopg"
+SQLALCHEMY = Version(version("sqlalchemy"))
 # SQLAlchemy knows psycopg 3 from 2.0 on; Airflow 3.0 comes with 1.4.
 POSTGRES = (*(["postgresql with psycopg"] if find_spec(PSYCOPG_DIALECT) else []), "postgresql with psycopg2")
 SERVERS = (*POSTGRES, "mariadb")
@@ -88,12 +92,12 @@ def fresh(engine: str, fixture: Callable[[str], Any], directory: Path) -> Iterat
             yield Target(hook_for(patch, f"sqlite:///{directory}/some.sqlite"), "invoices")
         elif engine == "mariadb":
             server = fixture("mysql")
-            uri = f"mysql+mysqlconnector://root@{server['host']}:{server['port']}/"
+            url = URL.create("mysql+mysqlconnector", "root", host=server["host"], port=server["port"])
             database = server["schema"]
-            Target(hook_for(patch, uri), "").execute(
+            Target(hook_for(patch, str(url)), "").execute(
                 f"DROP DATABASE IF EXISTS `{database}`", f"CREATE DATABASE `{database}` CHARACTER SET latin1"
             )
-            yield Target(hook_for(patch, uri + percent_encoded(database)), f"{database}.invoices")
+            yield Target(hook_for(patch, str(url.set(database=database))), f"{database}.invoices")
         else:
             socket = percent_encoded(fixture("postgres")["host"])
             driver = engine.rpartition(" ")[2]
@@ -145,10 +149,15 @@ def test_any_data_lands_as_an_engine_of_our_own_lands_it(request, engine, drawn)
 
 @every_engine
 @pytest.mark.parametrize("name", ['"; DROP TABLE x; --', "100% of :it", "a`b'c", "Große Tabelle", "[x]"])
-def test_a_table_of_any_name_is_created_found_again_and_filled(target, name):
+def test_a_table_of_any_name_is_created_found_again_and_filled(target, name, request):
     *schema, _ = target.table.split(".")
     plan = plan_of(GROUPS, ".".join([*schema, name]))
 
+    if "%" in name and "mariadb" in request.node.name and Version("2.1") > SQLALCHEMY:
+        # Its dialect does not find such a table again: the first load says so, and writes nothing.
+        with pytest.raises(RaydocsLandingError, match=r"as missing\. Nothing was written"):
+            Lander(target.warehouse, plan).land([invoice("a")], LOAD)
+        return
     for documents in ([invoice("a")], [invoice("a"), *documents_with(["%s :a"])]):
         Lander(target.warehouse, plan).land(documents, LOAD)
 
@@ -228,7 +237,7 @@ def test_a_database_above_the_schema_is_refused(target):
     [
         ("jdbc:hive2://h:10000/;password=SECRET", "ArgumentError"),
         ("nothing://me:SECRET@h/d", "NoSuchModuleError"),
-        ("oracle+oracledb://me:SECRET@h/d", "ModuleNotFoundError"),
+        ("oracle+cx_oracle://me:SECRET@h/d", "ModuleNotFoundError"),
     ],
 )
 def test_a_hook_without_a_dialect_is_refused_with_what_is_possible(monkeypatch, uri, problem):
@@ -254,6 +263,7 @@ class OddCompiler(SQLiteTypeCompiler):
 class OddDialect(SQLiteDialect_pysqlite):
     name = "odd"
     type_compiler_cls = OddCompiler
+    type_compiler = OddCompiler  # its name in SQLAlchemy 1.4
     supports_statement_cache = True
 
 
@@ -262,7 +272,7 @@ def test_a_database_whose_types_are_not_known_again_is_refused_by_the_first_load
     target = Target(hook_for(monkeypatch, f"odd:///{tmp_path}/some.odd"), "invoices")
     plan = plan_of(GROUPS, "invoices")
 
-    with pytest.raises(RaydocsLandingError, match=r"column .* which was created as DOUBLE, as DOUBLE"):
+    with pytest.raises(RaydocsLandingError, match=r"column .* which was created as DOUBLE, as (DOUBLE|FLOAT)"):
         Lander(target.warehouse, plan).land([invoice("a")], LOAD)
 
     assert target.query("SELECT name FROM sqlite_master") in ([], [("invoices__line_items__items",)], [("invoices",)])
@@ -272,7 +282,7 @@ def test_a_database_whose_types_are_not_known_again_is_refused_by_the_first_load
     ("dialect", "version", "spelled"),
     [
         (mssql.dialect(), (16, 0), "NVARCHAR(max), NUMERIC(38, 9), BIGINT, BIT, DATE, DATETIME2(6)"),
-        (oracle.dialect(), (23, 0), "CLOB, NUMERIC(38, 9), NUMBER(19), BOOLEAN, DATE, TIMESTAMP"),
+        (oracle.dialect(), (23, 0), "CLOB, NUMERIC(38, 9), NUMBER(19), {boolean}, DATE, TIMESTAMP"),
     ],
 )
 def test_databases_that_do_not_run_here_get_types_that_hold_all_we_have(dialect, version, spelled):
@@ -281,7 +291,9 @@ def test_databases_that_do_not_run_here_get_types_that_hold_all_we_have(dialect,
         dialect._setup_version_attributes()
 
     kinds = [Kind.TEXT, Kind.DECIMAL, Kind.INTEGER, Kind.BOOLEAN, Kind.DATE, Kind.TIMESTAMP]
-    assert ", ".join(generic._types()[kind].compile(dialect=dialect) for kind in kinds) == spelled
+    assert ", ".join(generic._types()[kind].compile(dialect=dialect) for kind in kinds) == spelled.format(
+        boolean="SMALLINT" if Version("2.1") > SQLALCHEMY else "BOOLEAN"
+    )
 
 
 def test_values_stay_out_of_what_sqlalchemy_says(monkeypatch, tmp_path):
