@@ -3,7 +3,8 @@ Somebody hears of failed documents when they fail, and of an extraction that doe
 
 The run goes on without the documents that failed (`on_partial_failure="warn"`), and a message says how many, why, and
 where to look. A second one is sent when the run has not ended two hours after it was queued. Messages go to the HTTP
-connection `alerts`: a Slack or Teams webhook, say. Needs Airflow 3.1 for the deadline.
+connection `alerts`: a Slack or Teams webhook, say. Needs Airflow 3.2 or newer for the deadline, with
+the HTTP provider of its time for the message.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, AsyncCallback, DeadlineAlert, DeadlineReference
+from airflow.sdk import DAG
 
 from raydocs_provider.links.raydocs import task_page
 from raydocs_provider.operators.raydocs import RaydocsExtractOperator, RaydocsTemplateOperator
@@ -20,6 +21,11 @@ from raydocs_provider.transfers.raydocs_to_sql import RaydocsToSqlOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+try:
+    from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
+except ImportError as missing:
+    raise ImportError("The Dag invoices_with_alerts needs Airflow 3.2 or newer: leave its file out here.") from missing
 
 HERE = Path(__file__).parent
 NOTIFIER = "airflow.providers.http.notifications.HttpNotifier"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 FINISHED_RUN = frozenset({"success", "failed"})
@@ -59,6 +61,7 @@ class AirflowClient:
     def __init__(self, url: str) -> None:
         self.url = url
         self._token = ""
+        self._reported: set[PurePosixPath] = set()
         # A proxy set for the outside world has no way back to the loopback address.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -104,11 +107,17 @@ class AirflowClient:
         """
         Whether the Dag was parsed and can be triggered.
 
-        :raises StackError: a file of the Dags folder could not be imported.
+        Other files of the folder may need a newer Airflow: what they could not be imported for is printed, once.
+
+        :raises StackError: the file that is named like the Dag could not be imported.
         """
-        errors = self.call("GET", "/api/v2/importErrors")["import_errors"]
-        if errors:
-            raise StackError("\n".join(f"{error['filename']}:\n{error['stack_trace']}" for error in errors))
+        for error in self.call("GET", "/api/v2/importErrors")["import_errors"]:
+            file = PurePosixPath(error["filename"])
+            if file.stem == dag_id:
+                raise StackError(f"{file}:\n{error['stack_trace']}")
+            if file not in self._reported:
+                self._reported.add(file)
+                print(f"No Dag in {file}: {error['stack_trace'].strip().splitlines()[-1]}", file=sys.stderr)
         dags = self.call("GET", f"/api/v2/dags?dag_id_pattern={urllib.parse.quote(dag_id)}")["dags"]
         return any(dag["dag_id"] == dag_id for dag in dags)
 
