@@ -27,7 +27,14 @@ __all__ = [
     "Stats",
     "conf",
     "get_hook_lineage_collector",
+    "has_plugin_tabs",
 ]
+
+
+def has_plugin_tabs(airflow_version: str) -> bool:
+    """Whether plugins can add tabs to Airflow's UI; before 3.2 it does not hand its components to them."""
+    return tuple(int(part) for part in airflow_version.split(".")[:2]) >= (3, 2)
+
 
 # The newest place first: the older ones are still there later, and warn.
 _PLACES = {

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from airflow import __version__ as airflow_version
 from airflow.sdk import BaseOperatorLink
 
-from raydocs_provider.version_compat import conf
+from raydocs_provider.version_compat import conf, has_plugin_tabs
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,22 +22,26 @@ DASHBOARD_KEY = "_link_RaydocsDashboardLink"
 
 
 def task_page(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
-    """The tab with the documents of a task instance, below the address that ``[api] base_url`` says."""
+    """
+    The tab with the documents of a task instance, below the address that ``[api] base_url`` says.
+
+    Before Airflow 3.2, which has no such tab, the page of the task instance.
+    """
     base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
     mapped = f"/mapped/{map_index}" if map_index >= 0 else ""
     dag, run, task = (quote(part, safe=_LEFT_ALONE) for part in (dag_id, run_id, task_id))
-    return f"{base}/dags/{dag}/runs/{run}/tasks/{task}{mapped}/{TAB}"
+    page = f"{base}/dags/{dag}/runs/{run}/tasks/{task}{mapped}"
+    return f"{page}/{TAB}" if has_plugin_tabs(airflow_version) else page
 
 
 class RaydocsDocumentsLink(BaseOperatorLink):
-    """The documents of this task: what became of each, and what a retry would do."""
+    """The documents of this task: what became of each, and what a retry would do. Nothing before Airflow 3.2."""
 
     name = "Raydocs documents"
 
     def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
         """Made of the key alone, so that it is the same after every resume."""
-        map_index = -1 if ti_key.map_index is None else ti_key.map_index
-        return task_page(ti_key.dag_id, ti_key.run_id, ti_key.task_id, map_index)
+        return _tab(ti_key)
 
 
 class RaydocsDashboardLink(BaseOperatorLink):
@@ -60,7 +65,13 @@ def push_links(context: Context, dashboard: str | None) -> None:
     :param dashboard: the address of the dashboard; None: there is no such link.
     """
     ti = context["ti"]
-    map_index = -1 if ti.map_index is None else ti.map_index
-    ti.xcom_push(key=RaydocsDocumentsLink().xcom_key, value=task_page(ti.dag_id, ti.run_id, ti.task_id, map_index))
+    ti.xcom_push(key=RaydocsDocumentsLink().xcom_key, value=_tab(ti))
     # Empty, not left out: Airflow logs an error when it then looks for it, and shows no link either way.
     ti.xcom_push(key=DASHBOARD_KEY, value=dashboard or "")
+
+
+def _tab(ti: Any) -> str:
+    """The address of the tab; empty, which Airflow shows no link for, where there is none: people are on the page."""
+    if not has_plugin_tabs(airflow_version):
+        return ""
+    return task_page(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)

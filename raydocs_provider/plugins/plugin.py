@@ -16,6 +16,7 @@ from airflow import __version__ as airflow_version
 from airflow.plugins_manager import AirflowPlugin
 
 from raydocs_provider import __version__
+from raydocs_provider.version_compat import has_plugin_tabs
 
 PREFIX = "/raydocs"
 # The version keeps browsers from running the bundle of an older one.
@@ -61,9 +62,9 @@ def list_react_apps(airflow_version: str) -> list[dict[str, Any]]:
     """
     The page under Browse and the tab on task instances.
 
-    :param airflow_version: before 3.2 there are none: Airflow's UI does not hand its components to plugins.
+    :param airflow_version: before 3.2 there are none.
     """
-    if tuple(int(part) for part in airflow_version.split(".")[:2]) < (3, 2):
+    if not has_plugin_tabs(airflow_version):
         return []
     shared = {"name": "Raydocs", "bundle_url": f"{_base_path()}{BUNDLE}"}
     return [

@@ -25,6 +25,11 @@ def base_url(monkeypatch: pytest.MonkeyPatch):
     return set_to
 
 
+@pytest.fixture(autouse=True)
+def newest_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "airflow_version", "3.4.0b2")
+
+
 class Ti(SimpleNamespace):
     def xcom_push(self, key, value):
         self.pushed[key] = value
@@ -51,6 +56,17 @@ def test_ids_are_quoted(base_url):
     assert page.endswith(
         "/runs/scheduled__2026-03-01T00:00:00+00:00/tasks/group.a%2Fb%3Fc%23d/plugin/raydocs-documents"
     )
+
+
+@pytest.mark.parametrize("version", ["3.0.6", "3.1.8"])
+def test_before_3_2_there_is_no_tab_to_lead_to(monkeypatch, base_url, version):
+    """Airflow shows no link for an empty address; a message from outside leads to the task itself."""
+    monkeypatch.setattr(links, "airflow_version", version)
+    task = ti(map_index=3)
+    push_links({"ti": task}, None)
+    assert task.pushed[RaydocsDocumentsLink().xcom_key] == ""
+    assert RaydocsDocumentsLink().get_link(None, ti_key=task) == ""
+    assert task_page("d", "r", "t", 3) == "https://airflow.example.com/team/dags/d/runs/r/tasks/t/mapped/3"
 
 
 @pytest.mark.parametrize("map_index", [None, -1, 0, 7])
