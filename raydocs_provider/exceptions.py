@@ -129,6 +129,14 @@ class RaydocsExtractionError(RaydocsError):
     """Documents failed and the task was told to fail on that. The good ones are spooled and can be landed."""
 
 
+class RaydocsSupersededError(RaydocsError):
+    """
+    A newer attempt of the same task instance has begun: this one, frozen meanwhile, stops before it pays for more.
+
+    Airflow has given the attempt up already and takes no result from it.
+    """
+
+
 class RaydocsDeadlineError(RaydocsError):
     """Sessions were still unfinished at the deadline. They go on, and are billed, on the side of Raydocs."""
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from raydocs_provider.api import parsing
 from raydocs_provider.api.models import JSON, Result, Session, SignedUpload, Template, Workspace
 from raydocs_provider.exceptions import RaydocsInputError
+from raydocs_provider.wording import say_count
 
 T = TypeVar("T")
 
@@ -31,6 +32,7 @@ class ApiRequest(Generic[T]):
     :param ability: the token ability the endpoint asks for, named in the error when it is missing.
     :param repeatable: whether sending it twice does no more than sending it once. A lost answer to a request that
         is not repeatable is ambiguous and is never sent again by itself.
+    :param subject: what it is about, by which a person finds in the dashboard whether it took effect.
     """
 
     method: str
@@ -40,6 +42,7 @@ class ApiRequest(Generic[T]):
     json: Mapping[str, JSON] | None = field(default=None, repr=False)
     params: Mapping[str, str | int] | None = None
     repeatable: bool = True
+    subject: str = ""
 
     @property
     def operation(self) -> str:
@@ -165,7 +168,8 @@ def create_sessions(template_id: str, keys: Sequence[str]) -> ApiRequest[list[Se
             raise parsing.UnexpectedShapeError(f"{len(different)} different sessions for {len(keys)} files")
         return sessions
 
-    return ApiRequest("POST", path, parse, "sessions-write", body, repeatable=False)
+    subject = f"{say_count(len(keys), 'document')}, template {template_id}"
+    return ApiRequest("POST", path, parse, "sessions-write", body, repeatable=False, subject=subject)
 
 
 def get_session(session_id: str) -> ApiRequest[Session]:

@@ -30,6 +30,7 @@ from raydocs_provider.exceptions import (
     RaydocsUnexpectedResponseError,
     RaydocsValidationError,
 )
+from raydocs_provider.wording import say_minute
 
 T = TypeVar("T")
 
@@ -37,26 +38,37 @@ _MAX_MESSAGE_LENGTH = 300
 _MAX_LISTED_ERRORS = 5
 
 
-def read_answer(request: ApiRequest[T], status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> T:
+def read_answer(
+    request: ApiRequest[T],
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: datetime,
+    sent_at: datetime | None = None,
+) -> T:
     """
     Turn an answer into the value the request asked for.
 
     :param headers: response headers; names are compared without regard to case.
     :param now: current time, for a ``Retry-After`` given as a date.
+    :param sent_at: when the request left, for whoever has to find out what became of it; default: now.
     :raises RaydocsApiError: the child that fits, with ``repeatable`` saying whether the request may be sent again.
     """
     if 200 <= status < 300:
-        return _read_value(request, status, body)
-    raise _refusal(request, status, {name.lower(): value for name, value in headers.items()}, body, now)
+        return _read_value(request, status, body, sent_at or now)
+    lowered = {name.lower(): value for name, value in headers.items()}
+    raise _refusal(request, status, lowered, body, now, sent_at or now)
 
 
-def no_answer(request: ApiRequest[T], cause: str, *, left: bool) -> RaydocsApiError:
+def no_answer(request: ApiRequest[T], cause: str, *, left: bool, sent_at: datetime) -> RaydocsApiError:
     """
     Build the error for a request that got no answer.
 
     :param cause: name of what happened, for example ``ConnectTimeout``; library messages hold URLs and are not used.
     :param left: whether any byte of the request may have reached the server. If not, even a paid request is safe to
         send again.
+    :param sent_at: when the request left, for whoever has to find out what became of it.
     """
     if not left:
         return RaydocsConnectionError(
@@ -65,7 +77,7 @@ def no_answer(request: ApiRequest[T], cause: str, *, left: bool) -> RaydocsApiEr
             operation=request.operation,
             repeatable=True,
         )
-    return _lost(request, f"no answer came back ({cause})")
+    return _lost(request, f"no answer came back ({cause})", sent_at)
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
@@ -88,7 +100,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     return max(0.0, (until - now).total_seconds())
 
 
-def _read_value(request: ApiRequest[T], status: int, body: bytes) -> T:
+def _read_value(request: ApiRequest[T], status: int, body: bytes, sent_at: datetime) -> T:
     try:
         # Amounts are decimals: 1234.56 must not become a binary fraction on its way to a finance table.
         decoded = json.loads(body, parse_float=Decimal)
@@ -96,23 +108,25 @@ def _read_value(request: ApiRequest[T], status: int, body: bytes) -> T:
         # A proxy's page says nothing about what became of a paid request behind it.
         if request.repeatable and _looks_like_html(body):
             raise _not_raydocs(request, status, "answered with a web page") from None
-        raise _lost(request, f"the answer ({status}) was cut off or is no JSON", status=status) from None
+        raise _lost(request, f"the answer ({status}) was cut off or is no JSON", sent_at, status=status) from None
     try:
         return request.parse(decoded)
     except parsing.UnexpectedShapeError as problem:
         if not request.repeatable:
-            raise _lost(request, f"the answer ({status}) is unreadable: {problem}", status=status) from None
+            raise _lost(request, f"the answer ({status}) is unreadable: {problem}", sent_at, status=status) from None
         raise _not_raydocs(request, status, f"answered JSON of another shape ({problem})") from None
 
 
-def _lost(request: ApiRequest[T], what: str, *, status: int | None = None) -> RaydocsNoAnswerError:
+def _lost(request: ApiRequest[T], what: str, sent_at: datetime, *, status: int | None = None) -> RaydocsNoAnswerError:
     if request.repeatable:
         return RaydocsNoAnswerError(
             f"{request.operation}: {what}.", operation=request.operation, status=status, repeatable=True
         )
+    sought = f"{request.subject}, {say_minute(sent_at.timestamp())}".removeprefix(", ")
     return RaydocsAmbiguousSubmitError(
         f"{request.operation}: {what}. Raydocs may or may not have accepted it, and sending it again could be paid "
-        "for twice, so it was not repeated. Look in the Raydocs dashboard whether it took effect before you retry.",
+        f"for twice, so it was not repeated. Look in the Raydocs dashboard whether it took effect ({sought}) before "
+        "you retry.",
         operation=request.operation,
         status=status,
     )
@@ -127,7 +141,7 @@ def _not_raydocs(request: ApiRequest[T], status: int, what: str) -> RaydocsUnexp
 
 
 def _refusal(
-    request: ApiRequest[T], status: int, headers: Mapping[str, str], body: bytes, now: datetime
+    request: ApiRequest[T], status: int, headers: Mapping[str, str], body: bytes, now: datetime, sent_at: datetime
 ) -> RaydocsApiError:
     decoded = _decode_leniently(body)
     said = _server_message(decoded)
@@ -180,7 +194,7 @@ def _refusal(
     if status == 408 or status >= 500:
         # Behind a 5xx a paid request may have taken effect: gateways give up on servers that then go on.
         if not request.repeatable:
-            return _lost(request, f"the server failed ({status})", status=status)
+            return _lost(request, f"the server failed ({status})", sent_at, status=status)
         return RaydocsServerError(
             f"{operation}: the server failed ({status}).",  # its words may quote SQL and values
             operation=operation,

@@ -7,15 +7,27 @@ for every document: a session (attach to it), nothing (submit it), or an intent 
 
 Entries belong to one *claim*: the epoch of the task instance, the template as it was, and the connection. A retry has
 the same claim. A cleared task has another epoch and starts anew, as somebody who clears a task expects.
+
+One attempt owns the ledger: the last one that took it over. A worker that was frozen may go on when its successor is
+long at work, so an attempt writes its intent, and then asks whether the ledger is still its own. A successor takes the
+ledger over, and then reads the intents. Whoever is first, one of the two sees the other, and no batch is sent twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
+from uuid import UUID
+
+from raydocs_provider.exceptions import RaydocsSupersededError
+from raydocs_provider.wording import say_count, say_minute
 
 _HEADER = "raydocs_ledger"
+_OWNER = "raydocs_ledger_owner"
 _VERSION = 1
 _NO_BATCH = {"sha256": (), "sessions": (), "failed": (), "submitted_at": 0.0}
 
@@ -48,6 +60,37 @@ class Claim:
     template_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """
+    One attempt of a task instance.
+
+    :param id: of the task instance at this attempt. Airflow gives a new one to each, made of the time (UUID 7).
+    :param try_number: for people.
+    """
+
+    id: str
+    try_number: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """
+    A batch that was, perhaps, sent, and of which no answer was recorded.
+
+    :param documents: how many were in it.
+    :param sent_at: when, in epoch seconds.
+    """
+
+    template_id: str
+    documents: int
+    sent_at: float
+
+    def describe(self) -> str:
+        """What to look for in the dashboard, such as ``50 documents, template 12, 2026-12-01 03:52 UTC``."""
+        return f"{say_count(self.documents, 'document')}, template {self.template_id}, {say_minute(self.sent_at)}"
+
+
 @dataclass(slots=True)
 class Submissions:
     """
@@ -56,14 +99,14 @@ class Submissions:
     :param sessions: session id by document sha256.
     :param batches: the same, batch by batch.
     :param failed: sessions that are known to have failed.
-    :param ambiguous: documents of batches whose answer was never recorded, by sha256.
+    :param ambiguous: the batch by document sha256, for documents of batches whose answer was never recorded.
     :param submitted_at: when the first of the sessions was submitted, in epoch seconds.
     """
 
     sessions: dict[str, str] = field(default_factory=dict)
     batches: list[dict[str, str]] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
-    ambiguous: set[str] = field(default_factory=set)
+    ambiguous: dict[str, Unanswered] = field(default_factory=dict)
     submitted_at: float | None = None
 
 
@@ -72,28 +115,66 @@ class Ledger:
     The entries of one claim.
 
     :param store: where they are kept; None keeps nothing, and a retry submits again.
+    :param attempt: whose ledger this is; needed for :meth:`take_over`.
     """
 
-    def __init__(self, store: LedgerStore | None, claim: Claim) -> None:
+    def __init__(self, store: LedgerStore | None, claim: Claim, attempt: Attempt | None = None) -> None:
         self._store = store
         self._claim = asdict(claim)
-        self._batches: list[dict[str, Any]] = []
+        self._mark = hashlib.sha256(json.dumps(self._claim, sort_keys=True).encode()).hexdigest()[:16]
+        self._attempt = attempt
+        self._owned = False
+        self._batches: dict[int, dict[str, Any]] = {}
+        self._next = 0
+        self._end = self._counted = self._unmarked = 0
+        self._left_alone: Set[int] = frozenset()
+
+    def take_over(self) -> Submissions:
+        """
+        Make the ledger this attempt's own, and read what earlier ones have left. From now on they submit nothing.
+
+        :raises RaydocsSupersededError: if a later attempt has done so before.
+        """
+        if self._store is None or self._attempt is None:
+            return self.recall()
+        owner = self._store.get(_OWNER)
+        if _is_later(owner, self._attempt.id):
+            raise _superseded(owner)
+        self._store.set(_OWNER, asdict(self._attempt))
+        self._owned = True
+        found = self.recall()
+        if owner is not None or self._end:
+            # Whoever was before may be frozen in the middle of its last entry, or at the beginning of another one.
+            self._left_alone = {last + step for last in (self._counted, self._end) for step in (-1, 0)}
+        if self._end and not self._batches:
+            # After a clear: whoever comes next has to see that this attempt begins at 0.
+            self.check_owner()
+            self._count(0)
+        return found
 
     def recall(self) -> Submissions:
         """Read what earlier attempts have left; nothing, if they had another claim."""
         found = Submissions()
-        header = self._store.get(_HEADER) if self._store else None
-        if (
-            not isinstance(header, Mapping)
-            or header.get("version") != _VERSION
-            or header.get("claim") != self._claim
-            or self._store is None
-        ):
+        self._batches, self._next, self._end, self._counted, self._unmarked = {}, 0, 0, 0, 0
+        if self._store is None:
             return found
-        self._batches = [dict(self._store.get(_key(number)) or _NO_BATCH) for number in range(int(header["batches"]))]
-        for batch in self._batches:
+        header = self._store.get(_HEADER)
+        if isinstance(header, Mapping) and header.get("version") == _VERSION:
+            self._counted = int(header["batches"])
+            # Older versions did not say in an entry whose it is: all that the header counts was of its claim.
+            if header.get("claim") == self._claim:
+                self._unmarked = int(header.get("unmarked", self._counted))
+        # A frozen attempt may have written an older header over a newer one, so the entries themselves are asked.
+        while (entry := self._store.get(_key(self._end))) is not None or self._end < self._counted:
+            batch = dict(entry or _NO_BATCH)
+            if batch["claim"] == self._mark if "claim" in batch else self._end < self._unmarked:
+                self._batches[self._end] = batch
+                self._next = self._end + 1
+            self._end += 1
+        for batch in self._batches.values():
             if batch["sessions"] is None:
-                found.ambiguous.update(batch["sha256"])
+                unanswered = Unanswered(self._claim["template_id"], len(batch["sha256"]), float(batch["submitted_at"]))
+                found.ambiguous.update(dict.fromkeys(batch["sha256"], unanswered))
             elif batch["sessions"]:
                 found.batches.append(dict(zip(batch["sha256"], batch["sessions"], strict=True)))
                 found.sessions.update(found.batches[-1])
@@ -101,25 +182,55 @@ class Ledger:
                 submitted_at = float(batch["submitted_at"])
                 found.submitted_at = min(submitted_at, found.submitted_at or submitted_at)
         # Resubmitted since, by an attempt that was told to: the later answer stands.
-        found.ambiguous -= found.sessions.keys()
+        found.ambiguous = {sha256: sent for sha256, sent in found.ambiguous.items() if sha256 not in found.sessions}
         return found
+
+    def check_owner(self) -> None:
+        """
+        Ask whether the ledger is still this attempt's own.
+
+        :raises RaydocsSupersededError: if not. Airflow's state store tells an old attempt nothing at all, which is the
+            same.
+        """
+        if not self._owned or self._store is None or self._attempt is None:
+            return
+        owner = self._store.get(_OWNER)
+        if not isinstance(owner, Mapping) or owner.get("id") != self._attempt.id:
+            raise _superseded(owner)
 
     def intend(self, sha256s: Sequence[str], now: float) -> int:
         """
         Record that a batch is about to be paid for.
 
         :returns: the batch's number, for :meth:`record`.
+        :raises RaydocsSupersededError: when a later attempt has taken the ledger over: the batch must not be sent.
         """
-        number = len(self._batches)
-        self._batches.append(_NO_BATCH)
-        self._write(number, sha256s, None, now)
-        if self._store is not None:
-            # Counted only now: a batch that no header counts was never sent and means nothing.
-            self._store.set(_HEADER, {"version": _VERSION, "claim": self._claim, "batches": number + 1})
+        while self._next in self._left_alone:
+            self._begin((), (), 0.0)
+        number = self._begin(sha256s, None, now)
+        try:
+            self.check_owner()
+        except RaydocsSupersededError:
+            with suppress(RaydocsSupersededError):  # nothing was sent, so there is nothing to be in doubt about
+                self.withdraw(number)
+            raise
         return number
 
+    def _begin(self, sha256s: Sequence[str], session_ids: Sequence[str] | None, now: float) -> int:
+        self.check_owner()
+        number, self._next = self._next, self._next + 1
+        # Counted first: no entry is overlooked, and one that is counted and not there says that nothing was sent.
+        self._count(self._next)
+        self._write(number, sha256s, session_ids, now)
+        return number
+
+    def _count(self, batches: int) -> None:
+        if self._store is not None:
+            header = {"version": _VERSION, "claim": self._claim, "batches": batches, "unmarked": self._unmarked}
+            self._store.set(_HEADER, header)
+
     def record(self, number: int, sha256s: Sequence[str], session_ids: Sequence[str], now: float) -> None:
-        """Record the sessions a batch was answered with."""
+        """Record the sessions a batch was answered with: whoever owns the ledger by now, they are paid for."""
         self._write(number, sha256s, session_ids, now)
 
     def withdraw(self, number: int) -> None:
@@ -135,7 +246,7 @@ class Ledger:
 
         :param failed: document sha256 by session id.
         """
-        for number, batch in enumerate(self._batches):
+        for number, batch in list(self._batches.items()):
             sha256s, session_ids = batch["sha256"], list(batch["sessions"] or ())
             new = [
                 session_id for session_id in session_ids if session_id in failed and session_id not in batch["failed"]
@@ -160,6 +271,7 @@ class Ledger:
             "sessions": None if session_ids is None else list(session_ids),
             "failed": list(failed),
             "submitted_at": now,
+            "claim": self._mark,
         }
         self._batches[number] = batch
         if self._store is not None:
@@ -168,3 +280,20 @@ class Ledger:
 
 def _key(number: int) -> str:
     return f"{_HEADER}_{number}"
+
+
+def _is_later(owner: object, attempt_id: str) -> bool:
+    try:
+        theirs, ours = UUID(str(owner["id"])), UUID(attempt_id)  # type: ignore[index]
+    except (KeyError, TypeError, ValueError):
+        return False
+    return theirs.version == ours.version == 7 and theirs.int > ours.int
+
+
+def _superseded(owner: object) -> RaydocsSupersededError:
+    number = owner.get("try_number") if isinstance(owner, Mapping) else None
+    newer = "A newer attempt of this task" if number is None else f"A newer attempt of this task (try {number})"
+    return RaydocsSupersededError(
+        f"{newer} has begun since, so this one stops before it submits, and pays for, anything more. Nothing is to be "
+        "done: the newer one goes on with what was submitted."
+    )

@@ -61,11 +61,10 @@ def foresee(record: DocumentRecord, kind: str, submissions: Submissions | None, 
             return Outlook(STAYS_FAILED, "Raydocs failed to extract it. Set retry_failed=True to pay for another try.")
         return Outlook(GOES_ON, "Its session is looked at again. Nothing is paid again.")
     if record.sha256 in submissions.ambiguous:
+        lost = f"Its submission got no answer ({submissions.ambiguous[record.sha256].describe()})"
         if terms.get("on_ambiguous_submit") == RESUBMIT:
-            return Outlook(
-                PAID_AGAIN, "Its submission got no answer: it is submitted again, and may be paid for twice."
-            )
-        return Outlook(STAYS_FAILED, "Its submission got no answer, so a session may exist: look in the dashboard.")
+            return Outlook(PAID_AGAIN, f"{lost}: it is submitted again, and may be paid for twice.")
+        return Outlook(STAYS_FAILED, f"{lost}, so a session may exist: look in the dashboard.")
     if record.state == FAILED and record.code == "empty_file":
         return Outlook(STAYS_FAILED, "The file is empty: put the right one in its place first.")
     if record.state == FAILED and record.stage in ("input", "upload") and kind == CREATE_SESSIONS:

@@ -48,9 +48,10 @@ def settle_known(
                 )
             )
         elif session_id is None and record.sha256 in submissions.ambiguous and on_ambiguous_submit == "fail":
+            sent = submissions.ambiguous[record.sha256].describe()
             reason = (
-                "An earlier attempt was cut off while submitting this document: a session may exist and be billed. "
-                "Look in the Raydocs dashboard; set on_ambiguous_submit='resubmit' to submit it again."
+                f"Sent without an answer ({sent}): perhaps billed. Look in the dashboard, or set "
+                "on_ambiguous_submit='resubmit'."
             )
             settled.append(replace(record.fail("submit", "ambiguous_submit", reason), key=None))
         elif record.sha256 in landed:

@@ -4,15 +4,69 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from raydocs_provider.extraction.ledger import Claim, Ledger, LedgerStore
+from raydocs_provider.exceptions import RaydocsSupersededError
+from raydocs_provider.extraction.ledger import Attempt, Claim, Ledger, LedgerStore
 from raydocs_provider.extraction.spool import Spool
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 log = logging.getLogger(__name__)
+
+
+# What Airflow's API answers an attempt whose task instance has been given to another one, or has ended.
+_GIVEN_AWAY = {401, 403, 404, 409, 410}
+
+
+class StateLedgerStore:
+    """
+    Entries in Airflow's task state store (3.3 and newer).
+
+    Airflow itself refuses the writes of an attempt that it has given up: each attempt has an id of its own.
+
+    :param store: ``context["task_state_store"]``.
+    """
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def get(self, key: str) -> Any:
+        """
+        The value, or None: also for an attempt whose task instance has been given to another one.
+
+        :raises RaydocsSupersededError: when Airflow says that it has given this attempt up.
+        """
+        return self._ask(lambda: self._store.get(key))
+
+    def set(self, key: str, value: Any) -> None:
+        """
+        Write a value.
+
+        :raises RaydocsSupersededError: when Airflow has given this attempt up.
+        """
+        self._ask(lambda: self._store.set(key, value))
+
+    def _ask(self, ask: Callable[[], Any]) -> Any:
+        try:
+            return ask()
+        except Exception as refused:
+            status = _status_of(refused)
+            if status not in _GIVEN_AWAY:
+                raise
+        # Raised here, not in the except block: Airflow's own error says the same in a page of text.
+        raise RaydocsSupersededError(
+            f"Airflow has given this attempt of the task up ({status}), so it stops before it submits, and pays for, "
+            "anything more. Nothing is to be done: a newer attempt goes on with what was submitted."
+        )
+
+
+def _status_of(refused: Exception) -> int | None:
+    """The status in the SDK's ``AirflowRuntimeError``, which is at another place in each version."""
+    detail = getattr(getattr(refused, "error", None), "detail", None)
+    return detail.get("status_code") if isinstance(detail, dict) else None
 
 
 class SpoolLedgerStore:
@@ -52,13 +106,14 @@ def open_ledger(
     """
     ti = context["ti"]
     claim = Claim((getattr(ti, "max_tries", None) or 0) - retries, conn_id, template_id, template_hash)
-    return Ledger(_choose_store(context, spool), claim)
+    attempt = Attempt(str(getattr(ti, "id", None) or f"try {ti.try_number}"), ti.try_number)
+    return Ledger(_choose_store(context, spool), claim, attempt)
 
 
 def _choose_store(context: Context, spool: Spool | None) -> LedgerStore | None:
     store = cast("dict[str, Any]", context).get("task_state_store")
     if store is not None:
-        return cast("LedgerStore", store)
+        return StateLedgerStore(store)
     if spool is not None:
         ti = context["ti"]
         return SpoolLedgerStore(spool, "\0".join((ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index))))

@@ -184,6 +184,7 @@ class RaydocsHook(HttpHook):
             self.usage.wait(pacer.wait(urgency_of(request)))
         if before_sending is not None:
             before_sending()
+        sent_at = datetime.now(UTC)
         try:
             response = session.request(
                 request.method,
@@ -197,12 +198,12 @@ class RaydocsHook(HttpHook):
             status, headers, body = response.status_code, response.headers, response.content
         except requests.RequestException as lost:
             count_answer(self.usage, None)
-            error = no_answer(request, type(lost).__name__, left=_may_have_left(lost))
+            error = no_answer(request, type(lost).__name__, left=_may_have_left(lost), sent_at=sent_at)
         else:
             now = datetime.now(UTC)
             count_answer(self.usage, status)
             pacer.note(status, headers, now)
-            return read_answer(request, status, headers, body, now=now)
+            return read_answer(request, status, headers, body, now=now, sent_at=sent_at)
         finally:
             if not request.repeatable:
                 session.close()

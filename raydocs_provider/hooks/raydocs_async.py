@@ -134,6 +134,7 @@ class RaydocsAsyncHook(HttpAsyncHook):
         settings = self._settings
         pacer = pacer_for(settings)
         self.usage.wait(await pacer.wait_async(urgency_of(request)))
+        sent_at = datetime.now(UTC)
         try:
             async with self._shared.session.request(
                 request.method,
@@ -147,12 +148,12 @@ class RaydocsAsyncHook(HttpAsyncHook):
         except (aiohttp.ClientError, TimeoutError) as lost:
             left = not isinstance(lost, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
             count_answer(self.usage, None)
-            error = no_answer(request, type(lost).__name__, left=left)
+            error = no_answer(request, type(lost).__name__, left=left, sent_at=sent_at)
         else:
             now = datetime.now(UTC)
             count_answer(self.usage, status)
             pacer.note(status, headers, now)
-            return read_answer(request, status, headers, body, now=now)
+            return read_answer(request, status, headers, body, now=now, sent_at=sent_at)
         raise error
 
 

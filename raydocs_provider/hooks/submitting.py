@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
@@ -17,6 +18,7 @@ from raydocs_provider.exceptions import (
     RaydocsAmbiguousSubmitError,
     RaydocsApiError,
     RaydocsNotFoundError,
+    RaydocsSupersededError,
     RaydocsUploadError,
     RaydocsValidationError,
 )
@@ -24,7 +26,7 @@ from raydocs_provider.extraction.documents import SourceDocument
 from raydocs_provider.extraction.ledger import Ledger, Submissions
 from raydocs_provider.extraction.manifest import FOUND, SUBMITTED, UPLOADED, DocumentRecord
 from raydocs_provider.hooks.raydocs import RaydocsHook
-from raydocs_provider.wording import say_count
+from raydocs_provider.wording import say_count, say_minute
 
 log = logging.getLogger(__name__)
 
@@ -92,13 +94,15 @@ def upload_documents(
 
 def recall_submissions(hook: RaydocsHook, ledger: Ledger, records: Sequence[DocumentRecord]) -> Submissions:
     """
-    What earlier attempts have left for these documents.
+    Take the ledger over, and say what earlier attempts have left for these documents.
 
     The order of a batch's answer is not promised. While all documents of a batch are waited for, their sessions tell in
     the end what each one held. Where only some are still wanted, that has to be known before: those batches are looked
     at now, one request for each of their sessions.
+
+    :raises RaydocsSupersededError: if this is an old attempt, and a newer one has begun.
     """
-    submissions = ledger.recall()
+    submissions = ledger.take_over()
     wanted = {record.sha256 for record in records}
     for batch in submissions.batches:
         if not wanted.isdisjoint(batch) and not wanted >= batch.keys():
@@ -127,6 +131,7 @@ def create_sessions(
     :param records: at most 50; those that are not ``uploaded`` are passed on as they are.
     :returns: ``submitted`` records; ``failed`` ones if Raydocs refused the batch, which then costs nothing.
     :raises RaydocsAmbiguousSubmitError: when the answer was lost. The ledger keeps the intent.
+    :raises RaydocsSupersededError: when a newer attempt of the task has begun: nothing was sent.
     """
     uploaded = [record for record in records if record.state == UPLOADED]
     if not uploaded:
@@ -146,8 +151,8 @@ def create_sessions(
             else record
             for record in records
         ]
-    except RaydocsApiError:
-        # Every other error of the API says that nothing was created: refused, or never sent.
+    except (RaydocsApiError, RaydocsSupersededError):
+        # Every other error says that nothing was created: refused, or never sent.
         intent.withdraw()
         raise
     # The answer's order is taken for now; once a session has told its sha256, that decides (match_sessions).
@@ -178,20 +183,40 @@ class _Intent:
         self.noted_at = 0.0
 
     def note(self) -> None:
-        """Note the intent, once for all attempts of one request."""
+        """
+        Note the intent, once for all attempts of one request, and make sure that this one may still be sent.
+
+        :raises RaydocsSupersededError: if a newer attempt of the task has begun since.
+        """
         if self._number is None:
             self.noted_at = time.time()
             self._number = self._ledger.intend(self._sha256s, self.noted_at)
+        else:  # refused for the limit, and waited since
+            self._ledger.check_owner()
 
     def withdraw(self) -> None:
         """Take it back: nothing was created."""
         if self._number is not None:
-            self._ledger.withdraw(self._number)
+            with suppress(RaydocsSupersededError):  # whose store then says itself that this is nobody's any more
+                self._ledger.withdraw(self._number)
 
     def fulfil(self, session_ids: Sequence[str]) -> None:
-        """Note the sessions it was answered with."""
+        """
+        Note the sessions it was answered with.
+
+        :raises RaydocsSupersededError: when the store takes nothing of this attempt any more. The sessions are in its
+            log then, because they are paid for.
+        """
         assert self._number is not None
-        self._ledger.record(self._number, self._sha256s, session_ids, self.noted_at)
+        try:
+            self._ledger.record(self._number, self._sha256s, session_ids, self.noted_at)
+        except RaydocsSupersededError:
+            log.warning(
+                "Submitted, and paid for, at %s, when a newer attempt had begun, which takes them for ambiguous: %s",
+                say_minute(self.noted_at),
+                ", ".join(session_ids),
+            )
+            raise
 
 
 def _in_threads(function: Callable[[T], Result], items: Sequence[T]) -> list[Result]:

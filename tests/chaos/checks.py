@@ -51,7 +51,8 @@ def read_ledger(home: Home) -> LedgerFiles:
     """Read the ledger without the code that wrote it."""
     files = {path.stem.rpartition("raydocs_ledger")[2]: path for path in _ledger_paths(home)}
     header = _json(files[""]) if "" in files else {"batches": 0}
-    entries = [_json(files[f"_{number}"]) for number in range(header["batches"])]
+    # An entry is counted before it is written.
+    entries = [_json(files[f"_{number}"]) for number in range(header["batches"]) if f"_{number}" in files]
     return LedgerFiles(
         tuple((tuple(entry["sha256"]), tuple(entry["sessions"])) for entry in entries if entry["sessions"]),
         tuple(tuple(entry["sha256"]) for entry in entries if entry["sessions"] is None),

@@ -143,6 +143,12 @@ class Task:
     try_number: int = 1
     max_tries: int = 0
     pushed: dict[str, Any] = field(default_factory=dict)
+    id: str = "019a0000-0000-7000-8000-000000000000"
+
+    def next_try(self) -> None:
+        """What Airflow does for another attempt: the next number, and an id of its own, made of the time."""
+        self.try_number += 1
+        self.id = f"{self.id[:-4]}{self.try_number:04}"
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.pushed[key] = json.loads(json.dumps(value))

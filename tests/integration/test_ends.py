@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from airflow.sdk.exceptions import AirflowRuntimeError
 
 from raydocs_provider.api.models import Template
 from raydocs_provider.emulator import Emulator
@@ -34,6 +36,7 @@ from raydocs_provider.exceptions import (
     RaydocsExtractionError,
     RaydocsManifestError,
     RaydocsServerError,
+    RaydocsSupersededError,
 )
 from raydocs_provider.extraction.manifest import EXTRACTED, FAILED, SUBMITTED, Manifest
 from raydocs_provider.extraction.spool import load_manifest
@@ -274,6 +277,71 @@ def test_a_file_that_could_not_be_uploaded_is_uploaded_by_the_next_attempt(
     assert left.states == {EXTRACTED: 3, FAILED: 1}
     assert [record.code for record in left.in_state(FAILED)] == ["upload_failed"]
     assert all_extracted(task.attempt())
+    assert billed(emulator) == 4
+
+
+# --- the attempt is frozen, and goes on when its successor has begun
+
+
+class OldAttemptStore(StateStore):
+    """What the state store is to an attempt whose task instance has been given to another one."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return default  # the task instance is not found, which the SDK takes for a key that is not there
+
+    def set(self, key: str, value: Any) -> None:
+        raise AirflowRuntimeError(
+            SimpleNamespace(  # type: ignore[arg-type]
+                error=SimpleNamespace(value="API_SERVER_ERROR"),
+                detail={"status_code": 404, "detail": {"reason": "not_found"}},
+            )
+        )
+
+
+@pytest.mark.parametrize("frozen_at", [1, 2, 3, 4])
+@pytest.mark.parametrize("cleared", [False, True], ids=["retried", "cleared"])
+def test_a_thawed_attempt_submits_nothing_when_its_successor_has_begun(
+    task: TaskRun,
+    emulator: Emulator,
+    batches_of_two: None,
+    monkeypatch: pytest.MonkeyPatch,
+    frozen_at: int,
+    cleared: bool,
+) -> None:
+    """Row 23."""
+    upload, uploads = RaydocsHook.upload, count(1)
+    old = replace(task.ti, pushed={})
+    task.ti.next_try()
+
+    def freeze(hook: RaydocsHook, source: Any) -> Any:
+        if next(uploads) != frozen_at:
+            return upload(hook, source)
+        if cleared:
+            task.clear()
+        assert all_extracted(task.attempt())
+        if task.store:
+            monkeypatch.setattr(type(task.store), "get", OldAttemptStore.get)
+            monkeypatch.setattr(type(task.store), "set", OldAttemptStore.set)
+        return upload(hook, source)
+
+    monkeypatch.setattr(submitting, "_THREADS", 1)
+    monkeypatch.setattr(RaydocsHook, "upload", freeze)
+    with pytest.raises(RaydocsSupersededError, match="stops before it submits, and pays for, anything more") as ended:
+        task.make().execute(task.context | {"ti": old})
+    assert ended.value.__cause__ is None
+    assert ended.value.__suppress_context__ or ended.value.__context__ is None
+    before = 2 if frozen_at > 2 else 0
+    assert billed(emulator) == 4 + (before if cleared else 0)
+    monkeypatch.undo()
+
+
+def test_a_thawed_attempt_that_only_begins_now_submits_nothing(task: TaskRun, emulator: Emulator) -> None:
+    old = replace(task.ti, pushed={})
+    task.ti.next_try()
+    assert all_extracted(task.attempt())
+    store = OldAttemptStore() if task.store else None
+    with pytest.raises(RaydocsSupersededError):
+        task.make().execute(old.context | ({"task_state_store": store} if store else {}))
     assert billed(emulator) == 4
 
 

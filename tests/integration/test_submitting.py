@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowRuntimeError
 
-from raydocs_provider.exceptions import RaydocsInputError
+from raydocs_provider.exceptions import RaydocsInputError, RaydocsSupersededError
 from raydocs_provider.extraction.budget import Urgency
 from raydocs_provider.extraction.ledger import Claim, Ledger
 from raydocs_provider.extraction.manifest import UPLOADED, DocumentRecord
+from raydocs_provider.hooks.ledger_stores import StateLedgerStore
 from tests.integration.conftest import GOOD, Task, billed, requests_to, uris
+
+
+class RefusingStore:
+    """Airflow's state store, as an attempt sees it to which the API answers with this status."""
+
+    def __init__(self, status: int) -> None:
+        self._status = status
+
+    def get(self, key: str) -> Any:
+        error = SimpleNamespace(value="API_SERVER_ERROR")
+        raise AirflowRuntimeError(SimpleNamespace(error=error, detail={"status_code": self._status}))  # type: ignore[arg-type]
+
+    def set(self, key: str, value: Any) -> None:
+        self.get(key)
 
 
 class MemoryStore(dict[str, Any]):
@@ -68,6 +85,38 @@ def test_a_batch_repeated_after_a_429_is_one_intent_and_one_payment(hook, templa
     found = ledger[0].recall()
     assert found.sessions == {record.sha256: submitted.session_id}
     assert not found.ambiguous
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 409, 410])
+def test_what_airflow_answers_an_attempt_that_it_has_given_up_is_said_in_one_sentence(status: int) -> None:
+    store = StateLedgerStore(RefusingStore(status))
+    for ask in (lambda: store.get("raydocs_ledger"), lambda: store.set("raydocs_ledger", {})):
+        with pytest.raises(RaydocsSupersededError, match=rf"^Airflow has given .* up \({status}\)") as told:
+            ask()
+        assert told.value.__context__ is None
+
+
+def test_airflow_being_down_does_not_make_an_attempt_an_old_one() -> None:
+    with pytest.raises(AirflowRuntimeError):
+        StateLedgerStore(RefusingStore(500)).set("raydocs_ledger", {})
+
+
+def test_sessions_that_were_paid_for_and_cannot_be_recorded_any_more_are_in_the_log(
+    hook: Any, template: Any, emulator: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    from raydocs_provider.hooks.submitting import create_sessions
+
+    class GivenUpAtTheAnswer(MemoryStore):
+        def set(self, key: str, value: Any) -> None:
+            if isinstance(value, dict) and value.get("sessions"):
+                raise RaydocsSupersededError("given up")
+            super().set(key, value)
+
+    store = GivenUpAtTheAnswer()
+    with pytest.raises(RaydocsSupersededError):
+        create_sessions(hook, template.id, [upload(hook)], Ledger(store, Claim(0, "raydocs_default", "t", "h")))
+    (session_id,) = requests_to(emulator)[-1].created
+    assert session_id in caplog.text
 
 
 def test_the_test_button_does_not_wait_for_the_budget(emulator, connect):

@@ -21,8 +21,8 @@ NAME = "raydocs_provider"
 
 # A part may import the parts before it and itself. Those of one line stand side by side.
 LAYERS = (
-    ("exceptions", "get_provider_info", "version_compat"),
-    ("api", "arguments", "wording"),
+    ("exceptions", "get_provider_info", "version_compat", "wording"),
+    ("api", "arguments"),
     ("extraction", "landing"),
     ("hooks",),
     ("triggers", "links"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from raydocs_provider.extraction.ledger import Submissions
+from raydocs_provider.extraction.ledger import Submissions, Unanswered
 from raydocs_provider.extraction.manifest import (
     EXTRACTED,
     FAILED,
@@ -47,7 +47,8 @@ TOO_LATE = OPEN.fail("waiting", "session_timeout", "Took too long.")
 
 KNOWN = Submissions(sessions={"a": "s1"}, submitted_at=100.0)
 KNOWN_FAILED = replace(KNOWN, failed={"s1"})
-UNANSWERED = Submissions(ambiguous={"a"})
+SENT = Unanswered("019a0000-0000-7000-8000-000000000001", documents=50, sent_at=1_900_000_000.0)
+UNANSWERED = Submissions(ambiguous={"a": SENT})
 NOTHING = Submissions()
 
 
@@ -78,6 +79,15 @@ def test_what_an_extraction_does_with_a_document_on_a_retry(record, submissions,
     assert foresee(record, EXTRACT, submissions, terms).word == word
 
 
+def test_whoever_looks_for_an_ambiguous_document_is_told_what_was_sent_and_when():
+    sought = "(50 documents, template 019a0000-0000-7000-8000-000000000001, 2030-03-17 17:46 UTC)"
+    (settled,) = settle_known([FOUND_FILE], UNANSWERED)
+    assert sought in settled.reason
+    assert settled.reason.endswith("on_ambiguous_submit='resubmit'.")
+    for choice in ("fail", "resubmit"):
+        assert sought in foresee(AMBIGUOUS, EXTRACT, UNANSWERED, {"on_ambiguous_submit": choice}).why
+
+
 def test_a_task_that_creates_sessions_uploads_nothing_again():
     """Its documents are those of the upload task: what failed there is still failed."""
     assert foresee(NOT_UPLOADED, CREATE_SESSIONS, NOTHING, {}).word == STAYS_FAILED
@@ -104,7 +114,7 @@ LEDGERS = st.builds(
     Submissions,
     sessions=st.dictionaries(SHA256, SESSION),
     failed=st.sets(SESSION),
-    ambiguous=st.sets(SHA256),
+    ambiguous=st.dictionaries(SHA256, st.just(SENT)),
     submitted_at=st.just(100.0),
 )
 
@@ -117,10 +127,11 @@ LEDGERS = st.builds(
 )
 def test_what_is_foreseen_is_what_the_next_attempt_settles(record, submissions, on_ambiguous_submit, retry_failed):
     """Whatever ended the task: paid for exactly where the operator finds no session, and failed where it fails it."""
-    submissions.ambiguous -= submissions.sessions.keys()  # as Ledger.recall leaves them
+    for sha256 in submissions.sessions:  # as Ledger.recall leaves them
+        submissions.ambiguous.pop(sha256, None)
     if record.state == SKIPPED:
         # A document that has a session is waited for, not skipped; one without an answer fails before it is skipped.
-        assume(record.sha256 not in submissions.sessions | dict.fromkeys(submissions.ambiguous))
+        assume(record.sha256 not in submissions.sessions.keys() | submissions.ambiguous)
     (settled,) = settle_known(
         [replace(record, state=FOUND, stage=None)],
         submissions,
@@ -152,7 +163,8 @@ def test_what_is_foreseen_is_what_the_next_attempt_settles(record, submissions, 
 
 @given(record=RECORDS, submissions=LEDGERS, on_ambiguous_submit=st.sampled_from(["fail", "resubmit"]))
 def test_the_same_holds_for_a_task_that_creates_sessions(record, submissions, on_ambiguous_submit):
-    submissions.ambiguous -= submissions.sessions.keys()
+    for sha256 in submissions.sessions:
+        submissions.ambiguous.pop(sha256, None)
     assume(record.state != SKIPPED and not (record.state == FAILED and record.stage == "upload"))
     (settled,) = settle_known(
         [replace(record, state=UPLOADED, stage=None, key="k")], submissions, on_ambiguous_submit=on_ambiguous_submit
