@@ -31,6 +31,13 @@ _RESERVE = 0.05
 _FIRST_PAUSE_SECONDS = 20.0
 
 
+# A counter that does not answer is left alone for this long.
+_OUTAGE_PAUSE_SECONDS = 60.0
+# A wait shorter than this is nothing to talk about.
+_NOTICED_SECONDS = 10.0
+_SECONDS_BETWEEN_NOTICES = 60.0
+
+
 class Urgency(IntEnum):
     """Who goes first. A look ends somebody's wait; an upload begins one."""
 
@@ -44,6 +51,57 @@ class Ticket:
 
     urgency: Urgency
     number: int
+
+
+class Outage:
+    """
+    Whether something that did not answer is asked again. Not thread-safe by itself.
+
+    One request finds out, every minute; all others go on without it meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._ask_at = float("-inf")
+        self._begun = False
+
+    def may_ask(self, now: float) -> bool:
+        """Whether to ask now. During an outage, whoever is told so finds out for all the others."""
+        if not self._begun:
+            return True
+        if now < self._ask_at:
+            return False
+        self._ask_at = now + _OUTAGE_PAUSE_SECONDS
+        return True
+
+    def begin(self, now: float) -> bool:
+        """Note that there was no answer. Returns whether that is news."""
+        news, self._begun = not self._begun, True
+        self._ask_at = now + _OUTAGE_PAUSE_SECONDS
+        return news
+
+    def end(self) -> bool:
+        """Note an answer. Returns whether that is news."""
+        news, self._begun = self._begun, False
+        return news
+
+
+class Notices:
+    """When a task that waits says so: of long waits, and once a minute. Not thread-safe by itself."""
+
+    def __init__(self) -> None:
+        self._given_at = float("-inf")
+
+    def is_due(self, now: float, waited: float, left: float) -> bool:
+        """
+        Whether to say now that somebody waits; then it counts as said.
+
+        :param waited: for how long already, in seconds.
+        :param left: for how much longer, as far as anybody knows.
+        """
+        if max(waited, left) <= _NOTICED_SECONDS or now - self._given_at < _SECONDS_BETWEEN_NOTICES:
+            return False
+        self._given_at = now
+        return True
 
 
 class Budget:
@@ -81,6 +139,10 @@ class Budget:
         insort(self._queue, ticket)
         return ticket
 
+    def ahead_of(self, ticket: Ticket) -> int:
+        """How many requests go before this one."""
+        return bisect_left(self._queue, ticket)
+
     def leave(self, ticket: Ticket) -> None:
         """Give up a place in the queue; harmless if it is gone already."""
         index = bisect_left(self._queue, ticket)
@@ -94,7 +156,7 @@ class Budget:
         :returns: 0 if the request may be sent now (it counts as sent, the place is gone); otherwise the seconds after
             which to ask again.
         """
-        rank = bisect_left(self._queue, ticket)
+        rank = self.ahead_of(ticket)
         wait = self._opens_at(now) - now
         if rank == 0 and wait <= 0:
             del self._queue[0]

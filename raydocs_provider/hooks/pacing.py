@@ -21,10 +21,11 @@ from weakref import WeakSet
 
 from raydocs_provider.api.requests import ApiRequest
 from raydocs_provider.api.responses import parse_retry_after
-from raydocs_provider.extraction.budget import WINDOW_SECONDS, Budget, Ticket, Urgency
+from raydocs_provider.extraction.budget import WINDOW_SECONDS, Budget, Notices, Ticket, Urgency
 from raydocs_provider.extraction.waiting import Waiting
 from raydocs_provider.hooks.connection import ConnectionSettings
 from raydocs_provider.hooks.metrics import time_budget_wait
+from raydocs_provider.wording import say_count
 
 if TYPE_CHECKING:
     from raydocs_provider.hooks.shared_budget import SharedBudget
@@ -33,8 +34,27 @@ log = logging.getLogger(__name__)
 
 # A waiting request asks again at least this often, so that it moves up when one before it gives up.
 _LONGEST_NAP_SECONDS = 2.0
-_ANNOUNCED_SECONDS = 10.0
-_SECONDS_BETWEEN_ANNOUNCEMENTS = 60.0
+
+
+class Waiter:
+    """Somebody whose requests wait for a budget, a task for one, and who says so in the log."""
+
+    def __init__(self) -> None:
+        self._notices = Notices()
+        self._lock = threading.Lock()
+
+    def tell(self, started_at: float, left: float, what: str) -> None:
+        """
+        Say what is waited for, once a minute at most.
+
+        :param started_at: of the wait, by the monotonic clock.
+        :param left: how much longer it takes, in seconds.
+        """
+        now = time.monotonic()
+        with self._lock:
+            due = self._notices.is_due(now, now - started_at, left)
+        if due:
+            log.info("Waiting for %s: %.0f s so far, %.0f s or more to go.", what, now - started_at, left)
 
 
 class Pacer:
@@ -49,18 +69,23 @@ class Pacer:
         self._budget = Budget(requests_per_minute)
         self._shared = shared
         self._lock = threading.Lock()
-        self._announced_at = float("-inf")
         self._waitings: WeakSet[Waiting] = WeakSet()
 
-    def wait(self, urgency: Urgency) -> float:
-        """Block this thread until a request may leave. Returns the seconds that took."""
+    def wait(self, urgency: Urgency, waiter: Waiter | None = None) -> float:
+        """
+        Block this thread until a request may leave. Returns the seconds that took.
+
+        :param waiter: whose request it is; None: nobody is told when it takes long.
+        """
         started_at = time.monotonic()
         ticket = self._join(urgency)
         try:
-            while (nap := self._take(ticket)) > 0:
-                time.sleep(nap)
-            while self._shared and (nap := self._shared.take()) > 0:
-                time.sleep(min(nap, _LONGEST_NAP_SECONDS))
+            while (wait := self._take(ticket)) > 0:
+                self._tell(waiter, started_at, wait, ticket)
+                time.sleep(_nap(wait))
+            while self._shared and (wait := self._shared.take()) > 0:
+                self._tell(waiter, started_at, wait)
+                time.sleep(min(wait, _LONGEST_NAP_SECONDS))
         finally:
             self._leave(ticket)
         return self._report_wait(started_at)
@@ -69,20 +94,22 @@ class Pacer:
         """Let a request leave if it may at once. Returns 0, or about how many seconds are to be waited, without one."""
         ticket = self._join(urgency)
         try:
-            return self._take(ticket) or (self._shared.take() if self._shared else 0.0)
+            return _nap(self._take(ticket)) or (self._shared.take() if self._shared else 0.0)
         finally:
             self._leave(ticket)
 
-    async def wait_async(self, urgency: Urgency) -> float:
+    async def wait_async(self, urgency: Urgency, waiter: Waiter | None = None) -> float:
         """As `wait`, on the event loop."""
         started_at = time.monotonic()
         ticket = self._join(urgency)
         try:
             # The budget serves threads as well, which cannot set an asyncio event: so this asks again now and then.
-            while (nap := self._take(ticket)) > 0:  # noqa: ASYNC110
-                await asyncio.sleep(nap)
-            while self._shared and (nap := await self._shared.take_async()) > 0:  # noqa: ASYNC110
-                await asyncio.sleep(min(nap, _LONGEST_NAP_SECONDS))
+            while (wait := self._take(ticket)) > 0:
+                self._tell(waiter, started_at, wait, ticket)
+                await asyncio.sleep(_nap(wait))
+            while self._shared and (wait := await self._shared.take_async()) > 0:
+                self._tell(waiter, started_at, wait)
+                await asyncio.sleep(min(wait, _LONGEST_NAP_SECONDS))
         finally:
             self._leave(ticket)
         return self._report_wait(started_at)
@@ -134,15 +161,23 @@ class Pacer:
         return waited
 
     def _take(self, ticket: Ticket) -> float:
-        now = time.monotonic()
         with self._lock:
-            wait = self._budget.take(ticket, now)
-            if wait == 0:
-                return 0.0
-            if wait > _ANNOUNCED_SECONDS and now - self._announced_at > _SECONDS_BETWEEN_ANNOUNCEMENTS:
-                self._announced_at = now
-                log.info("Waiting %.0f s for the request budget (%.0f a minute).", wait, self._budget.allowance)
-        return min(wait, _LONGEST_NAP_SECONDS) * random.uniform(1.0, 1.05)
+            return self._budget.take(ticket, time.monotonic())
+
+    def _tell(self, waiter: Waiter | None, started_at: float, wait: float, ticket: Ticket | None = None) -> None:
+        if waiter is None:
+            return
+        if ticket is None:
+            waiter.tell(started_at, wait, "the shared request budget, which all processes of this address use")
+            return
+        with self._lock:
+            ahead, allowance = self._budget.ahead_of(ticket), self._budget.allowance
+        queue = f", with {say_count(ahead, 'request')} of this process before it" if ahead else ""
+        waiter.tell(started_at, wait, f"the request budget ({allowance:.0f} a minute){queue}")
+
+
+def _nap(wait: float) -> float:
+    return min(wait, _LONGEST_NAP_SECONDS) * random.uniform(1.0, 1.05)
 
 
 def _count(text: str) -> int | None:

@@ -33,7 +33,7 @@ from raydocs_provider.extraction.progress import Usage
 from raydocs_provider.get_provider_info import CONNECTION_FIELDS, CONNECTION_UI_BEHAVIOUR
 from raydocs_provider.hooks.connection import CONNECT_TIMEOUT_SECONDS, ConnectionSettings, read_settings
 from raydocs_provider.hooks.metrics import count_answer
-from raydocs_provider.hooks.pacing import pacer_for, urgency_of
+from raydocs_provider.hooks.pacing import Waiter, pacer_for, urgency_of
 from raydocs_provider.hooks.retrying import retry_options
 from raydocs_provider.hooks.uploading import UploadedFile, upload_file
 from raydocs_provider.wording import say_count
@@ -67,6 +67,7 @@ class RaydocsHook(HttpHook):
         self.raydocs_conn_id = raydocs_conn_id
         #: What this hook has asked of Raydocs.
         self.usage = Usage()
+        self._waiter = Waiter()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -181,7 +182,7 @@ class RaydocsHook(HttpHook):
         session = self._session if request.repeatable else self.get_conn()
         pacer = pacer_for(self.settings)
         if paced:
-            self.usage.wait(pacer.wait(urgency_of(request)))
+            self.usage.wait(pacer.wait(urgency_of(request), self._waiter))
         if before_sending is not None:
             before_sending()
         sent_at = datetime.now(UTC)

@@ -20,7 +20,7 @@ from raydocs_provider.api.responses import no_answer, read_answer
 from raydocs_provider.extraction.progress import Usage
 from raydocs_provider.hooks.connection import CONNECT_TIMEOUT_SECONDS, ConnectionSettings, read_settings
 from raydocs_provider.hooks.metrics import count_answer
-from raydocs_provider.hooks.pacing import pacer_for, urgency_of
+from raydocs_provider.hooks.pacing import Waiter, pacer_for, urgency_of
 from raydocs_provider.hooks.retrying import retry_options
 
 T = TypeVar("T")
@@ -70,6 +70,7 @@ class RaydocsAsyncHook(HttpAsyncHook):
         super().__init__(http_conn_id=raydocs_conn_id)
         self.raydocs_conn_id = raydocs_conn_id
         self.usage = usage or Usage()
+        self._waiter = Waiter()
         self._settings = settings
         self._shared: _SharedSession | None = None
 
@@ -133,7 +134,7 @@ class RaydocsAsyncHook(HttpAsyncHook):
             raise RuntimeError("Use 'async with RaydocsAsyncHook(...) as hook'.")
         settings = self._settings
         pacer = pacer_for(settings)
-        self.usage.wait(await pacer.wait_async(urgency_of(request)))
+        self.usage.wait(await pacer.wait_async(urgency_of(request), self._waiter))
         sent_at = datetime.now(UTC)
         try:
             async with self._shared.session.request(

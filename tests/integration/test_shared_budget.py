@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socketserver
 import threading
 import uuid
+from types import SimpleNamespace
 
 import pytest
 
@@ -63,6 +65,61 @@ def test_work_goes_on_when_redis_cannot_be_reached_and_says_so_once(caplog):
     warnings = [record.getMessage() for record in caplog.records if "shared budget" in record.getMessage()]
     assert len(warnings) == 1
     assert "hunter2" not in caplog.text
+
+
+@pytest.fixture
+def hanging():
+    """A Redis that takes every connection and answers nothing; yields its URL and what it was sent, by connection."""
+    received: list[bytes] = []
+
+    class Hang(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            received.append(self.request.recv(4096))
+            while self.request.recv(4096):
+                pass
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Hang) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"redis://:hunter2@127.0.0.1:{server.server_address[1]}/0", received
+        server.shutdown()
+
+
+def test_a_redis_that_hangs_is_left_alone_for_a_while_by_threads_and_event_loops(hanging, caplog, monkeypatch):
+    from raydocs_provider.hooks import shared_budget
+
+    url, received = hanging
+    now = [1_000.0]
+    monkeypatch.setattr(shared_budget, "_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(shared_budget, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    caplog.set_level("INFO")
+    budget = SharedBudget(url, "anywhere", 1)
+
+    async def take(times: int) -> list[float]:
+        return [await budget.take_async() for _ in range(times)]
+
+    assert [budget.take() for _ in range(20)] + asyncio.run(take(20)) == [0.0] * 40
+    assert len(received) == 1
+    now[0] += 61
+    assert [budget.take() for _ in range(20)] + asyncio.run(take(20)) == [0.0] * 40
+    assert len(received) == 2
+    assert len([record for record in caplog.records if "shared budget" in record.getMessage()]) == 1
+    assert "hunter2" not in caplog.text
+
+
+def test_a_redis_that_is_back_is_used_again(address, caplog, monkeypatch):
+    from raydocs_provider.hooks import shared_budget
+
+    now = [1_000.0]
+    monkeypatch.setattr(shared_budget, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    caplog.set_level("INFO")
+    budget = SharedBudget(URL, address, 1)
+    budget._outage.begin(now[0])
+    assert [budget.take() for _ in range(3)] == [0.0] * 3
+    now[0] += 61
+    assert budget.take() == 0.0
+    assert budget.take() > 0
+    assert "answers again" in caplog.text
 
 
 def test_a_budget_url_that_is_none_is_refused_without_quoting_it():

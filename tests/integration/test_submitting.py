@@ -57,7 +57,7 @@ def test_a_task_killed_while_it_waits_for_the_budget_leaves_no_intent(hook, temp
     class Killed(BaseException):
         pass
 
-    def wait(self: Any, urgency: Urgency) -> None:
+    def wait(self: Any, *_: Any) -> None:
         raise Killed
 
     monkeypatch.setattr(pacing.Pacer, "wait", wait)

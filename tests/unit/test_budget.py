@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raydocs_provider.emulator.limits import FixedWindow
-from raydocs_provider.extraction.budget import WINDOW_SECONDS, Budget, Urgency
+from raydocs_provider.extraction.budget import WINDOW_SECONDS, Budget, Notices, Outage, Urgency
 
 
 def send_when_allowed(budget: Budget, now: float, urgency: Urgency = Urgency.LOOK) -> float:
@@ -193,3 +193,37 @@ def test_a_lone_process_is_never_refused():
     accepted, refused = simulate_fleet(1, 15, retry_after=True, seed=1)
     assert refused == 0
     assert accepted >= 0.97
+
+
+def test_what_does_not_answer_is_asked_once_a_minute_by_one_request():
+    outage = Outage()
+    assert outage.begin(0.0)
+    asked = [moment for moment in range(1, 601) if outage.may_ask(moment) and not outage.begin(moment)]
+    assert asked == [60 * minute for minute in range(1, 11)]
+
+
+def test_while_one_request_finds_out_the_others_go_on():
+    outage = Outage()
+    outage.begin(0.0)
+    assert [outage.may_ask(60.0) for _ in range(5)] == [True, False, False, False, False]
+
+
+def test_the_end_of_an_outage_is_news_once_and_ends_the_pause():
+    outage = Outage()
+    assert not outage.end()
+    assert [outage.begin(0.0), outage.begin(2.0)] == [True, False], "two requests that were under way together"
+    assert outage.may_ask(62.0)
+    assert [outage.end(), outage.end()] == [True, False]
+    assert all(outage.may_ask(62.5) for _ in range(3))
+
+
+def test_a_long_wait_is_told_once_a_minute_however_often_it_is_looked_at():
+    notices = Notices()
+    told = [now for now in range(0, 200, 2) if notices.is_due(now, waited=now, left=200 - now)]
+    assert told == [0, 60, 120, 180]
+
+
+def test_many_short_waits_are_told_once_they_have_taken_long_and_a_short_one_never():
+    assert [now for now in range(30) if Notices().is_due(now, waited=min(now, 10), left=0.1)] == []
+    notices = Notices()
+    assert [now for now in range(30) if notices.is_due(now, waited=now, left=0.1)] == [11]
