@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,8 @@ class AirflowStack:
     :param dag_ids: Dags to wait for before the stack counts as started.
     :param emulator_options: more arguments for ``python -m raydocs_provider.emulator``.
     :param viewers: names of users who may look and change nothing; their passwords are in ``passwords``.
+    :param python: the interpreter whose Airflow and whose Raydocs provider run. Default: this one.
+    :param settings: more environment for all processes, of Airflow's own settings as well.
     :param report: called with each step of the start-up, as a sentence.
     """
 
@@ -49,6 +51,8 @@ class AirflowStack:
         dag_ids: Sequence[str] = (),
         emulator_options: Sequence[str] = (),
         viewers: Sequence[str] = (),
+        python: Path = Path(sys.executable),
+        settings: Mapping[str, str] | None = None,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="raydocs-airflow-"))
@@ -63,8 +67,10 @@ class AirflowStack:
         self._dags_folder = dags_folder.resolve()
         self._dag_ids = dag_ids
         self._emulator_options = emulator_options
+        self._python = python
+        self._more_settings = settings or {}
         self._report = report
-        self._bin = Path(sys.executable).parent
+        self._bin = python.parent
         self._main_log = "standalone"
         port, self._worker_log_port, self._triggerer_log_port = free_ports(3)
         self.client = AirflowClient(f"http://127.0.0.1:{port}")
@@ -74,6 +80,11 @@ class AirflowStack:
     def url(self) -> str:
         """Where the Airflow UI is."""
         return self.client.url
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment in which a command is one of this Airflow."""
+        return self._settings()
 
     def __enter__(self) -> AirflowStack:
         try:
@@ -119,13 +130,17 @@ class AirflowStack:
     def _commands(self) -> list[dict[str, object]]:
         return [
             self._emulator(),
-            {"command": [str(self._bin / "airflow"), "standalone"], "log": str(self._log("standalone"))},
+            self._command("standalone", [str(self._bin / "airflow"), "standalone"]),
         ]
 
     def _emulator(self) -> dict[str, object]:
-        emulator = [sys.executable, "-m", "raydocs_provider.emulator", "--port", "0", "--admin"]
+        emulator = [str(self._python), "-m", "raydocs_provider.emulator", "--port", "0", "--admin"]
         emulator += ["--token", self.raydocs_token]
-        return {"command": [*emulator, *self._emulator_options], "log": str(self._log("emulator"))}
+        return self._command("emulator", [*emulator, *self._emulator_options])
+
+    def _command(self, name: str, command: list[str]) -> dict[str, object]:
+        # Not in the source tree, where Python would find the package before the one that is installed.
+        return {"command": command, "cwd": str(self.folder), "log": str(self._log(name))}
 
     def _write_password(self) -> None:
         file = self.folder / "simple_auth_manager_passwords.json.generated"
@@ -164,6 +179,7 @@ class AirflowStack:
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(self._triggerer_log_port),
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
             "AIRFLOW_VAR_RAYDOCS_RESULTS": self.results.as_uri(),
+            **self._more_settings,
         }
 
     def _connect(self) -> None:
