@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: soak help demo airflow test lint format install lock clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 demo: install  ## run the invoices Dag in a real Airflow and show what lands (KEEP=1 keeps the database)
 	@$(BIN)/python -m scripts.demo
@@ -20,6 +20,15 @@ airflow: install  ## the same Airflow to click around in, until Ctrl-C
 
 test: install  ## all tests; a quick round: make test ARGS='-m "not e2e"'
 	$(BIN)/python -m pytest $(ARGS)
+
+# Python 3.11, 3.12 and 3.13 are looked for on PATH, and fetched by uv where it can; cells without one are skipped.
+.PHONY: compat
+compat: install  ## the wheel on each Airflow, Python and age of dependencies; hours, goes on where it was (CELL=3.1.8-pins-py3.12: one)
+	@$(BIN)/python -m scripts.compat $(CELL)
+
+.PHONY: compat-quick
+compat-quick: install  ## the part of it that runs before a change lands, minutes
+	@$(BIN)/python -m scripts.compat --quick
 
 lint: install  ## ruff, ruff format, mypy --strict
 	$(BIN)/ruff check .
@@ -48,7 +57,7 @@ lock: install  ## resolve requirements-dev.lock anew
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet -o requirements-dev.lock
 
 clean:  ## remove .venv and what was built
-	rm -rf $(VENV) dist
+	rm -rf $(VENV) dist .compat .nox
 
 .PHONY: chaos
 chaos: install  ## kill 100 runs at random requests and check what was paid and landed (SEED=17: one of them)

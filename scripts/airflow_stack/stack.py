@@ -67,7 +67,7 @@ class AirflowStack:
         self._dags_folder = dags_folder.resolve()
         self._dag_ids = dag_ids
         self._emulator_options = emulator_options
-        self._python = python
+        self.python = python
         self._more_settings = settings or {}
         self._report = report
         self._bin = python.parent
@@ -81,8 +81,7 @@ class AirflowStack:
         """Where the Airflow UI is."""
         return self.client.url
 
-    @property
-    def environment(self) -> dict[str, str]:
+    def command_environment(self) -> dict[str, str]:
         """Environment in which a command is one of this Airflow."""
         return self._settings()
 
@@ -134,7 +133,7 @@ class AirflowStack:
         ]
 
     def _emulator(self) -> dict[str, object]:
-        emulator = [str(self._python), "-m", "raydocs_provider.emulator", "--port", "0", "--admin"]
+        emulator = [str(self.python), "-m", "raydocs_provider.emulator", "--port", "0", "--admin"]
         emulator += ["--token", self.raydocs_token]
         return self._command("emulator", [*emulator, *self._emulator_options])
 

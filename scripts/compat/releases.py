@@ -7,7 +7,7 @@ the constraint file is not at hand, all packages as of a few days after the rele
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal
@@ -16,6 +16,7 @@ from typing import Literal
 AFTER_RELEASE = timedelta(days=5)
 
 Kind = Literal["pins", "newest", "lowest"]
+KINDS: tuple[Kind, ...] = ("pins", "newest", "lowest")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Release:
         return int(major), int(minor)
 
 
-# The first version of the DuckDB provider is younger than all of these releases.
+# The first DuckDB provider that needs Airflow 3 is younger than all of these releases.
 DUCKDB = {"apache-airflow-providers-duckdb": date(2026, 10, 5)}
 
 RELEASES = (
@@ -58,8 +59,8 @@ RELEASES = (
         "3.0.6",
         date(2025, 8, 29),
         ("3.11", "3.12"),
-        # 1.12.0, the lowest that we take: beside the pins of 3.0.6 it is 1.7.3, which lacks `compat.sdk`.
-        outside_pins={**DUCKDB, "apache-airflow-providers-common-compat": date(2026, 1, 17)},
+        # The DuckDB provider needs common-sql 1.28.2.
+        outside_pins={**DUCKDB, "apache-airflow-providers-common-sql": date(2025, 10, 26)},
         # Newer ones refuse how 3.0 describes its routes, and the API server does not start.
         core_needs=("fastapi<0.118", "cadwyn<6", "starlette<0.49"),
     ),
@@ -78,16 +79,18 @@ class Cell:
     :param kind: what is installed beside Airflow: the pins of its release, the newest of everything, or exactly the
         lowest that pyproject declares.
     :param python: major and minor version.
+    :param tests: it is the unit and integration tests that run in it.
     """
 
     release: Release
     kind: Kind
     python: str
+    tests: bool = False
 
     @property
     def name(self) -> str:
         """How it is asked for: ``make compat CELL=3.1.8-pins-py3.12``."""
-        return f"{self.release.version}-{self.kind}-py{self.python}"
+        return f"{self.release.version}-{self.kind}-py{self.python}{'-tests' if self.tests else ''}"
 
 
 def release(version: str) -> Release:
@@ -124,9 +127,45 @@ def airflow_requirements(cell: Cell) -> list[str]:
     return [f"apache-airflow=={cell.release.version}", *core_needs]
 
 
-def cells() -> Iterator[Cell]:
-    """All fields of the matrix."""
-    for known in RELEASES:
-        for kind in ("pins", "newest"):
-            if not (known.preview and kind == "pins"):
-                yield from (Cell(known, kind, python) for python in known.pythons)
+def cells() -> list[Cell]:
+    """All fields of the matrix. The lowest is run on the oldest Python: the first wheels of Python 3.13 are younger."""
+    fields = [
+        Cell(known, kind, python)
+        for known in RELEASES
+        for kind in KINDS
+        if not (known.preview and kind != "newest")
+        for python in (known.pythons[:1] if kind == "lowest" else known.pythons)
+    ]
+    tests = [Cell(known, "pins", "3.12", tests=True) for known in RELEASES if not known.preview]
+    newest, lowest = (
+        Cell(release("3.3.2"), "newest", "3.13", tests=True),
+        Cell(RELEASES[0], "lowest", "3.11", tests=True),
+    )
+    return [*fields, *tests, newest, lowest]
+
+
+def cell(name: str) -> Cell:
+    """
+    The field of this name.
+
+    :raises KeyError: there is none.
+    """
+    return {known.name: known for known in cells()}[name]
+
+
+def quick_cells(python: tuple[int, int]) -> list[Cell]:
+    """
+    What runs before each change lands: the pins of two releases, and the lowest.
+
+    :param python: the Python that is there; the nearest older one where it is too new.
+    """
+    return [
+        _on(release("3.1.8"), "pins", python),
+        _on(release("3.3.2"), "pins", python),
+        next(known for known in cells() if known.kind == "lowest"),
+    ]
+
+
+def _on(known: Release, kind: Kind, python: tuple[int, int]) -> Cell:
+    version = "{}.{}".format(*python)
+    return Cell(known, kind, version if version in known.pythons else known.pythons[-1])
