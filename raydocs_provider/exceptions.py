@@ -11,11 +11,30 @@ from collections.abc import Mapping, Sequence
 
 
 class RaydocsError(Exception):
-    """Base of all errors of this package."""
+    """
+    Base of all errors of this package.
+
+    :param message: what happened and what to do.
+    :param retryable: whether another attempt of the task may end otherwise though nobody has changed anything. It is
+        what ``RaydocsRetryPolicy`` goes by. Default None: as the class says.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str = "", *, retryable: bool | None = None) -> None:
+        super().__init__(message)
+        if retryable is not None:
+            self.retryable = retryable
 
 
 class RaydocsInputError(RaydocsError, ValueError):
-    """What the Dag author gave cannot be used. Raised before anything is uploaded or paid for."""
+    """
+    What the Dag author gave cannot be used. Raised before anything is uploaded or paid for.
+
+    A retry gets the same again, unless it is a file that may come.
+    """
+
+    retryable = False
 
 
 class RaydocsApiError(RaydocsError):
@@ -66,6 +85,8 @@ class RaydocsAmbiguousSubmitError(RaydocsNoAnswerError):
 class RaydocsAuthenticationError(RaydocsApiError):
     """401: the token is missing, mistyped, expired or revoked."""
 
+    retryable = False
+
 
 class RaydocsPermissionError(RaydocsApiError):
     """
@@ -73,6 +94,8 @@ class RaydocsPermissionError(RaydocsApiError):
 
     :param ability: the ability the operation needs, as the API's documentation names it.
     """
+
+    retryable = False
 
     def __init__(self, message: str, *, ability: str | None = None, **details: object) -> None:
         super().__init__(message, **details)  # type: ignore[arg-type]
@@ -82,6 +105,8 @@ class RaydocsPermissionError(RaydocsApiError):
 class RaydocsNotFoundError(RaydocsApiError):
     """404: the thing does not exist, or this token's owner has no access to it. The API does not tell which."""
 
+    retryable = False
+
 
 class RaydocsValidationError(RaydocsApiError):
     """
@@ -89,6 +114,8 @@ class RaydocsValidationError(RaydocsApiError):
 
     :param errors: the server's ``errors`` object, field to messages; empty when it sent none.
     """
+
+    retryable = False
 
     def __init__(self, message: str, *, errors: Mapping[str, Sequence[str]] | None = None, **details: object) -> None:
         super().__init__(message, **details)  # type: ignore[arg-type]
@@ -123,6 +150,8 @@ class RaydocsUploadError(RaydocsError):
 
 class RaydocsManifestError(RaydocsError):
     """A manifest that does not add up, or was written by a version of this package that is not understood."""
+
+    retryable = False
 
 
 class RaydocsExtractionError(RaydocsError):

@@ -141,7 +141,9 @@ def _look_up(path: StoragePath) -> SourceDocument:
     try:
         return SourceDocument(uri, path, int(path.stat().st_size))
     except FileNotFoundError:
-        raise RaydocsInputError(f"{uri} does not exist, or the connection in its URI may not read it.") from None
+        raise RaydocsInputError(
+            f"{uri} does not exist, or the connection in its URI may not read it.", retryable=True
+        ) from None
 
 
 def uri_without_connection(path: Any) -> str:

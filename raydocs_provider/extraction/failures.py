@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from raydocs_provider.exceptions import RaydocsDeadlineError, RaydocsExtractionError
 from raydocs_provider.extraction.manifest import FAILED, SUBMITTED, Manifest
+from raydocs_provider.extraction.progress import EXTRACT
+from raydocs_provider.extraction.retry_outlook import retry_helps
 from raydocs_provider.wording import say_count
 
 _MAX_NAMED = 5
 
 
-def check_failures(manifest: Manifest, on_partial_failure: str, max_failure_ratio: float = 1.0) -> None:
+def check_failures(
+    manifest: Manifest,
+    on_partial_failure: str,
+    max_failure_ratio: float = 1.0,
+    *,
+    kind: str = EXTRACT,
+    terms: Mapping[str, Any] | None = None,
+) -> None:
     """
     Decide whether failed documents fail the task.
 
     :param on_partial_failure: ``fail`` or ``warn``.
     :param max_failure_ratio: with ``warn``, the part of the documents that may fail; skipped ones do not count. All of
         them never may.
+    :param kind: of the task, a word of :mod:`raydocs_provider.extraction.progress`.
+    :param terms: what a retry of it depends on, as its progress record has them.
     :raises RaydocsExtractionError: naming how many failed, why, and the first few.
     """
     failed = manifest.in_state(FAILED)
@@ -38,7 +51,8 @@ def check_failures(manifest: Manifest, on_partial_failure: str, max_failure_rati
     else:
         advice = " To go on with the others, set on_partial_failure='warn', or give the load trigger_rule='all_done'."
     raise RaydocsExtractionError(
-        f"{len(failed)} of {say_count(len(manifest.documents), 'document')} failed ({counted}): {named}{more}.{advice}"
+        f"{len(failed)} of {say_count(len(manifest.documents), 'document')} failed ({counted}): {named}{more}.{advice}",
+        retryable=retry_helps(manifest.documents, kind, terms or {}),
     )
 
 

@@ -278,6 +278,20 @@ class Ledger:
             self._store.set(_key(number), batch)
 
 
+def has_submissions(store: LedgerStore, epoch: int) -> bool:
+    """
+    Whether there is something that a retry would go on with, and that clearing the task would pay for again.
+
+    :param epoch: of the running attempt, see :class:`Claim`. Connection and template may be any.
+    """
+    header = store.get(_HEADER)
+    claim = header.get("claim") if isinstance(header, Mapping) and header.get("version") == _VERSION else None
+    if not isinstance(claim, Mapping) or claim.get("epoch") != epoch:
+        return False
+    found = Ledger(store, Claim(**claim)).recall()
+    return bool(found.sessions or found.ambiguous)
+
+
 def _key(number: int) -> str:
     return f"{_HEADER}_{number}"
 

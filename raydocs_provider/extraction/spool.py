@@ -215,7 +215,8 @@ class Spool:
             cause = problem.strerror or type(problem).__name__
             raise RaydocsInputError(
                 f"results_path cannot be written here ({cause}). Workers and triggerer both have to "
-                "be able to write it; a bucket or a share has to exist."
+                "be able to write it; a bucket or a share has to exist.",
+                retryable=True,
             ) from problem
 
     def _write_whole(self, name: str, content: bytes) -> None:
@@ -242,7 +243,8 @@ def _session_file(session_id: str) -> str:
 def _unreadable(name: str, problem: Exception) -> RaydocsManifestError:
     return RaydocsManifestError(
         f"{name} cannot be read under results_path ({type(problem).__name__}). Is the path reachable from this worker, "
-        "and were its files kept as they were written?"
+        "and were its files kept as they were written?",
+        retryable=isinstance(problem, OSError),
     )
 
 

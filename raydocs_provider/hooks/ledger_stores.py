@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from raydocs_provider.exceptions import RaydocsSupersededError
-from raydocs_provider.extraction.ledger import Attempt, Claim, Ledger, LedgerStore
+from raydocs_provider.extraction.ledger import Attempt, Claim, Ledger, LedgerStore, has_submissions
 from raydocs_provider.extraction.spool import Spool
 
 if TYPE_CHECKING:
@@ -105,9 +105,21 @@ def open_ledger(
         retried, so their difference tells the two apart.
     """
     ti = context["ti"]
-    claim = Claim((getattr(ti, "max_tries", None) or 0) - retries, conn_id, template_id, template_hash)
+    claim = Claim(_epoch(ti, retries), conn_id, template_id, template_hash)
     attempt = Attempt(str(getattr(ti, "id", None) or f"try {ti.try_number}"), ti.try_number)
     return Ledger(_choose_store(context, spool), claim, attempt)
+
+
+def has_paid(context: Context) -> bool:
+    """Whether the running task instance has submitted what a retry would go on with, by Airflow's state store."""
+    store = cast("dict[str, Any]", context).get("task_state_store")
+    return store is not None and has_submissions(
+        StateLedgerStore(store), _epoch(context["ti"], context["task"].retries or 0)
+    )
+
+
+def _epoch(ti: Any, retries: int) -> int:
+    return (getattr(ti, "max_tries", None) or 0) - retries
 
 
 def _choose_store(context: Context, spool: Spool | None) -> LedgerStore | None:

@@ -32,7 +32,9 @@ def load_schema(schema: Mapping[str, Any] | str) -> dict[str, Any]:
                 with open_path(text).open("rb") as file:
                     text = file.read().decode("utf-8")
             except (OSError, UnicodeDecodeError) as problem:
-                raise RaydocsInputError(f"{where} cannot be read ({type(problem).__name__}).") from problem
+                raise RaydocsInputError(
+                    f"{where} cannot be read ({type(problem).__name__}).", retryable=isinstance(problem, OSError)
+                ) from problem
         try:
             loaded = json.loads(text)
         except ValueError as problem:

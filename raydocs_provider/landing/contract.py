@@ -91,7 +91,8 @@ def agree(plan: LandingPlan, existing: Existing, holdings: Holdings, types: Mapp
         raise RaydocsLandingError(
             f"Columns that exist would change what every load has to write: {'; '.join(broken)}. Nothing was written. "
             "Change the type of the column, or rename the column so that the load adds a new one, or land into "
-            "another table."
+            "another table.",
+            retryable=False,
         )
     first = plan.records.table.name not in existing
     discards = mode == DISCARD and not first
@@ -106,7 +107,7 @@ def agree(plan: LandingPlan, existing: Existing, holdings: Holdings, types: Mapp
         and (missing := tuple(column for column in table.columns if column.name not in existing[table.name]))
     }
     if mode == FREEZE and (creates or adds or notes):
-        raise RaydocsLandingError(_spell_out(creates, adds, notes, types))
+        raise RaydocsLandingError(_spell_out(creates, adds, notes, types), retryable=False)
     return Agreement(agreed, creates, adds, tuple(notes), existing)
 
 

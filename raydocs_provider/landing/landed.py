@@ -51,8 +51,9 @@ def find_landed(
             explanation = warehouse.explain(error)
             if explanation is None:
                 raise
+            retryable = not warehouse.is_final(error)
     # Not in the handler: the engine's error would be shown as this one's context.
-    raise RaydocsLandingError(f"The warehouse refused to read {ledger}: {explanation}.")
+    raise RaydocsLandingError(f"The warehouse refused to read {ledger}: {explanation}.", retryable=retryable)
 
 
 def _read(warehouse: Warehouse, cursor: Any, ledger: str, sha256s: Sequence[str]) -> Iterator[tuple[Any, ...]]:

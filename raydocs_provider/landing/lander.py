@@ -162,7 +162,10 @@ class Lander:
             explanation = self._warehouse.explain(error)
             if explanation is None:
                 raise
-        raise RaydocsLandingError(f"The warehouse refused to show {self._plan.records.table}: {explanation}.")
+            retryable = not self._warehouse.is_final(error)
+        raise RaydocsLandingError(
+            f"The warehouse refused to show {self._plan.records.table}: {explanation}.", retryable=retryable
+        )
 
     def _agree(self, cursor: Any) -> Agreement:
         warehouse = self._warehouse
@@ -176,6 +179,7 @@ class Lander:
         """Everything that changes the warehouse."""
         load = RowLoad(self._warehouse, agreement.plan, files, given, rehearsal)
         failure = step = ""
+        retryable = True
         commit = f"commit the rows of {self._plan.records.table}"
         try:
             with self._warehouse.transaction(agreement.plan.records.table) as cursor:
@@ -194,9 +198,10 @@ class Lander:
             # Who loses the connection while committing never hears what became of it.
             remains = _UNKNOWN if step == commit else self._warehouse.remains
             failure = f"The warehouse refused to {step}: {explanation}. {remains}"
+            retryable = not self._warehouse.is_final(error)
         if failure:
             # Not in the handler: the engine's error quotes values and would be shown as this one's context.
-            raise RaydocsLandingError(failure)
+            raise RaydocsLandingError(failure, retryable=retryable)
         return load
 
     def _steps(self, cursor: Any, load: RowLoad) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, BaseOperatorLink
 
 from raydocs_provider.arguments import FAIL, RESUBMIT, SKIP, WARN, require_choice, require_text
-from raydocs_provider.exceptions import RaydocsInputError
+from raydocs_provider.exceptions import RaydocsAmbiguousSubmitError, RaydocsInputError
 from raydocs_provider.links.raydocs import RaydocsDashboardLink, RaydocsDocumentsLink
 from raydocs_provider.version_compat import AirflowSkipException
 from raydocs_provider.wording import say_count
@@ -74,7 +74,7 @@ class RaydocsUploadOperator(BaseOperator):
             message = f"No document matches {self.documents!r}."
             if self.on_empty == SKIP:
                 raise AirflowSkipException(message)
-            raise RaydocsInputError(f"{message} If that can happen, set on_empty='skip'.")
+            raise RaydocsInputError(f"{message} If that can happen, set on_empty='skip'.", retryable=True)
         if len(found) > MAX_INLINE_DOCUMENTS and not self.results_path:
             raise RaydocsInputError(
                 f"{len(found)} documents are too many without a results_path (at most {MAX_INLINE_DOCUMENTS}): their "
@@ -120,7 +120,7 @@ class RaydocsUploadOperator(BaseOperator):
         manifest = Manifest(tuple(records), self.raydocs_conn_id, results_path=self.results_path)
         self.log.info("Uploads: %s.", manifest.summarize())
         push_progress(context, Reporter(UPLOAD, hook.usage).describe(manifest))
-        check_failures(manifest, self.on_partial_failure)
+        check_failures(manifest, self.on_partial_failure, kind=UPLOAD)
         return dump_manifest(manifest, open_spool(self.results_path))
 
 
@@ -166,6 +166,7 @@ class RaydocsCreateSessionsOperator(BaseOperator):
 
         from raydocs_provider.extraction.manifest import UPLOADED, check_manifest
         from raydocs_provider.extraction.progress import CREATE_SESSIONS
+        from raydocs_provider.extraction.retry_outlook import retry_helps_others
         from raydocs_provider.extraction.spool import dump_manifest, load_manifest
         from raydocs_provider.extraction.submission import first_of_each, settle_known, spread
         from raydocs_provider.hooks.ledger_stores import open_ledger
@@ -175,6 +176,7 @@ class RaydocsCreateSessionsOperator(BaseOperator):
         from raydocs_provider.hooks.submitting import batches, create_sessions, recall_submissions
         from raydocs_provider.links.raydocs import push_links
 
+        retry = {"on_ambiguous_submit": self.on_ambiguous_submit, "retry_failed": False}
         template_id = require_text(self.template_id, "template_id")
         written = check_manifest(self.uploads)
         uploads = load_manifest(written, open_spool(written.get("results_path")))
@@ -201,7 +203,14 @@ class RaydocsCreateSessionsOperator(BaseOperator):
             sent: list[DocumentRecord] = []
             push_links(context, hook.settings.dashboard_link(template.id))
             for batch in batches(first_of_each(records, UPLOADED)):
-                sent.extend(create_sessions(hook, template.id, batch, ledger))
+                try:
+                    sent.extend(create_sessions(hook, template.id, batch, ledger))
+                except RaydocsAmbiguousSubmitError as lost:
+                    known = {record.sha256: record for record in sent}
+                    lost.retryable = retry_helps_others(
+                        [known.get(record.sha256, record) for record in records], batch, CREATE_SESSIONS, retry
+                    )
+                    raise
         manifest = replace(
             uploads,
             documents=tuple(spread(records, UPLOADED, sent)),
@@ -212,6 +221,5 @@ class RaydocsCreateSessionsOperator(BaseOperator):
             submitted_at=submitted_at,
         )
         self.log.info("Sessions: %s.", manifest.summarize())
-        retry = {"on_ambiguous_submit": self.on_ambiguous_submit, "retry_failed": False}
         push_progress(context, Reporter(CREATE_SESSIONS, hook.usage, template.name, retry).describe(manifest))
         return dump_manifest(manifest, spool)

@@ -18,7 +18,7 @@ from raydocs_provider.arguments import (
     split_target,
     total_seconds,
 )
-from raydocs_provider.exceptions import RaydocsError, RaydocsInputError
+from raydocs_provider.exceptions import RaydocsAmbiguousSubmitError, RaydocsError, RaydocsInputError
 from raydocs_provider.links.raydocs import RaydocsDashboardLink, RaydocsDocumentsLink
 from raydocs_provider.operators.documents import RaydocsUploadOperator
 from raydocs_provider.triggers.events import BACKSTOP, BRIEF_LOOK_SECONDS, push_manifest
@@ -178,6 +178,8 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
     def _submit(self, context: Context, hook: RaydocsHook, spool: Spool | None, reporter: Reporter) -> Manifest:
         """Bring every document to its session. Whatever can be refused for free is checked before the first upload."""
         from raydocs_provider.extraction.manifest import FOUND, SKIPPED, SUBMITTED, Manifest
+        from raydocs_provider.extraction.progress import EXTRACT
+        from raydocs_provider.extraction.retry_outlook import retry_helps_others
         from raydocs_provider.extraction.submission import first_of_each, settle_known, spread
         from raydocs_provider.hooks.reporting import push_progress
         from raydocs_provider.hooks.submitting import (
@@ -243,7 +245,17 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         for batch in batches(first_of_each(records, FOUND)):
             uploaded = upload_documents(hook, batch, files)
             submitted_at = submitted_at or time.time()
-            sent.extend(create_sessions(hook, template.id, uploaded, ledger))
+            try:
+                sent.extend(create_sessions(hook, template.id, uploaded, ledger))
+            except RaydocsAmbiguousSubmitError as lost:
+                known = {record.sha256: record for record in sent}
+                lost.retryable = retry_helps_others(
+                    [known.get(record.sha256, record) if record.sha256 else record for record in records],
+                    uploaded,
+                    EXTRACT,
+                    self._retry_terms(),
+                )
+                raise
             self._submitted += sum(record.state == SUBMITTED for record in sent[-len(batch) :])
             push_progress(context, reporter.describe(describe([*settled, *sent]), len(records)))
         return describe(spread(records, FOUND, sent))
@@ -341,7 +353,7 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         try:
             if not finished:
                 check_deadline(manifest, self.timeout)
-            check_failures(manifest, self.on_partial_failure, self.max_failure_ratio)
+            check_failures(manifest, self.on_partial_failure, self.max_failure_ratio, terms=self._retry_terms())
         except RaydocsError:
             push_manifest(context, written)
             raise

@@ -6,48 +6,49 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from raydocs_provider.exceptions import (
-    RaydocsAuthenticationError,
-    RaydocsNotFoundError,
-    RaydocsPermissionError,
+    RaydocsAmbiguousSubmitError,
+    RaydocsError,
+    RaydocsExtractionError,
     RaydocsRateLimitError,
-    RaydocsValidationError,
 )
 
 try:
     from airflow.sdk import RetryDecision, RetryPolicy
 except ImportError as missing:
-    raise ImportError("RaydocsRetryPolicy needs Airflow 3.3 or newer: leave retry_policy out on this one.") from missing
+    raise ModuleNotFoundError(
+        "RaydocsRetryPolicy needs Airflow 3.3 or newer: leave retry_policy out on this one."
+    ) from missing
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-# No retry mends these; somebody has to change the connection, the template id or the schema first.
-_HOPELESS = (
-    RaydocsAuthenticationError,
-    RaydocsPermissionError,
-    RaydocsNotFoundError,
-    RaydocsValidationError,
-)
-
 
 class RaydocsRetryPolicy(RetryPolicy):
     """
-    Fail at once what a retry cannot mend (401, 403, 404, 422), retry a 429 when Raydocs will listen, else as set.
+    Fail at once where a retry would end the same way, retry a 429 when Raydocs will listen, else as set.
 
-    ``RaydocsExtractOperator(..., retries=3, retry_policy=RaydocsRetryPolicy())``. The policy can end retries early, it
-    never adds any. It goes by the class of the error.
+    ``RaydocsExtractOperator(..., retries=3, retry_policy=RaydocsRetryPolicy())``, and likewise for every other operator
+    of this package. The policy can end retries early, it never adds any. It goes by ``retryable`` of the error; which
+    errors that are, and which documents a retry helps, says docs/failures.md.
+
+    A task that has submitted documents keeps its retries whatever else goes wrong (a token that was revoked, an
+    argument that was changed): after a retry it goes on with them, while a clear would pay for them again.
     """
 
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
         """Decide on one failure; called by Airflow on the worker."""
-        if isinstance(exception, _HOPELESS):
-            return RetryDecision.fail(f"{type(exception).__name__}: a retry cannot mend this.")
         if isinstance(exception, RaydocsRateLimitError) and exception.retry_after is not None:
             delay = timedelta(seconds=exception.retry_after)
             return RetryDecision.retry(delay, "Raydocs said when to come back.")
-        return RetryDecision.default()
+        if not isinstance(exception, RaydocsError) or exception.retryable:
+            return RetryDecision.default()
+        if isinstance(exception, (RaydocsExtractionError, RaydocsAmbiguousSubmitError)):
+            return RetryDecision.fail(f"{type(exception).__name__}: what failed stays failed.")
+        if context is not None and _has_paid(context):
+            return RetryDecision.default()
+        return RetryDecision.fail(f"{type(exception).__name__}: a retry cannot mend this.")
 
     def serialize(self) -> dict[str, Any]:
         """Nothing to keep: the policy has no settings."""
@@ -57,3 +58,9 @@ class RaydocsRetryPolicy(RetryPolicy):
     def deserialize(cls, data: dict[str, Any]) -> RaydocsRetryPolicy:
         """The policy again."""
         return cls()
+
+
+def _has_paid(context: Context) -> bool:
+    from raydocs_provider.hooks.ledger_stores import has_paid
+
+    return has_paid(context)

@@ -158,6 +158,7 @@ class RaydocsSessionsSensor(BaseSensorOperator):
 
     def _conclude(self, context: Context, manifest: Manifest) -> dict[str, Any]:
         from raydocs_provider.extraction.failures import check_failures
+        from raydocs_provider.extraction.progress import WAIT
         from raydocs_provider.extraction.spool import dump_manifest
         from raydocs_provider.hooks.metrics import count_documents
         from raydocs_provider.hooks.storage import open_spool
@@ -166,7 +167,7 @@ class RaydocsSessionsSensor(BaseSensorOperator):
         count_documents(manifest.documents)
         written = dump_manifest(manifest, open_spool(manifest.results_path))
         try:
-            check_failures(manifest, self.on_partial_failure, self.max_failure_ratio)
+            check_failures(manifest, self.on_partial_failure, self.max_failure_ratio, kind=WAIT)
         except RaydocsExtractionError:
             push_manifest(context, written)
             raise

@@ -29,7 +29,10 @@ def check_event(event: dict[str, Any] | None) -> tuple[dict[str, Any], bool]:
         kind = getattr(exceptions, str(event.get("error_type")), None)
         known = isinstance(kind, type) and issubclass(kind, exceptions.RaydocsError)
         error = kind if known and kind is not None else exceptions.RaydocsError
-        raise error(str(event.get("error")))
+        problem = error(str(event.get("error")))
+        if isinstance(event.get("retryable"), bool):  # triggers of older versions did not say
+            problem.retryable = event["retryable"]
+        raise problem
     manifest = event.get("manifest") if isinstance(event, dict) else None
     if status not in ("finished", "deadline") or not isinstance(manifest, dict):
         raise exceptions.RaydocsError(f"The trigger sent an event this version does not know (status {status!r}).")

@@ -26,7 +26,7 @@ class RaydocsSessionsTrigger(BaseTrigger):
 
     Airflow keeps the arguments of triggers in plain text, so they hold ids, URIs and numbers only. The event carries
     everything the task needs to go on: ``{"status": "finished" | "deadline" | "error", "manifest": ...}``, for errors
-    with ``error_type`` (a class of :mod:`raydocs_provider.exceptions`) and ``error``.
+    with ``error_type`` (a class of :mod:`raydocs_provider.exceptions`), ``error`` and ``retryable``.
 
     A trigger that is moved or restarted starts over from its arguments; what is on file under ``results_path`` is not
     looked at again. It never cancels anything: Raydocs has no such request.
@@ -85,6 +85,7 @@ class RaydocsSessionsTrigger(BaseTrigger):
                 "status": "error",
                 "error_type": type(problem).__name__,
                 "error": str(problem),
+                "retryable": problem.retryable,
                 "manifest": self.manifest,
             }
         await asyncio.sleep(max(0.0, started_at + MIN_SECONDS_DEFERRED - time.monotonic()))

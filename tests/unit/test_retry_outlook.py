@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+import raydocs_provider
 from raydocs_provider.extraction.ledger import Submissions, Unanswered
 from raydocs_provider.extraction.manifest import (
     EXTRACTED,
@@ -27,14 +30,18 @@ from raydocs_provider.extraction.retry_outlook import (
     TRIED_AGAIN,
     Outlook,
     foresee,
+    retry_helps,
+    retry_helps_others,
     summarize_clear,
     summarize_retry,
 )
 from raydocs_provider.extraction.submission import settle_known
 
+PACKAGE = Path(raydocs_provider.__file__).parent
 FOUND_FILE = DocumentRecord("file:///in/a.pdf", FOUND, sha256="a")
 OPEN = replace(FOUND_FILE, state=SUBMITTED, session_id="s1", submitted_at=100.0)
 DONE = replace(OPEN, state=EXTRACTED, result_id="r1")
+OTHER_DONE = replace(DONE, sha256="z", session_id="s9")
 SKIPPED_FILE = replace(FOUND_FILE, state=SKIPPED)
 REFUSED = FOUND_FILE.fail("submit", "batch_refused", "No.")
 NOT_UPLOADED = FOUND_FILE.fail("upload", "upload_failed", "No.")
@@ -43,6 +50,7 @@ EMPTY = replace(FOUND_FILE, sha256=None).fail("input", "empty_file", "0 bytes.")
 AMBIGUOUS = FOUND_FILE.fail("submit", "ambiguous_submit", "Nobody knows.")
 NOT_EXTRACTED = OPEN.fail("extraction", "failed", "No.")
 NOT_PARSED = OPEN.fail("parsing", "failed", "No.")
+GONE = OPEN.fail("waiting", "session_gone", "Deleted.")
 TOO_LATE = OPEN.fail("waiting", "session_timeout", "Took too long.")
 
 KNOWN = Submissions(sessions={"a": "s1"}, submitted_at=100.0)
@@ -59,6 +67,7 @@ NOTHING = Submissions()
         (SKIPPED_FILE, NOTHING, {"skip_landed_in": "warehouse/invoices"}, KEPT),
         (OPEN, KNOWN, {}, GOES_ON),
         (TOO_LATE, KNOWN, {}, GOES_ON),
+        (GONE, KNOWN, {"retry_failed": True}, STAYS_FAILED),
         (NOT_UPLOADED, NOTHING, {}, TRIED_AGAIN),
         (UNREADABLE, NOTHING, {}, TRIED_AGAIN),
         (REFUSED, NOTHING, {}, TRIED_AGAIN),
@@ -98,7 +107,75 @@ def test_a_task_that_creates_sessions_uploads_nothing_again():
 @pytest.mark.parametrize("kind", [UPLOAD, WAIT, LOAD, STORE])
 @pytest.mark.parametrize("record", [DONE, OPEN, NOT_EXTRACTED, AMBIGUOUS])
 def test_a_retry_of_a_task_that_pays_for_nothing_pays_for_nothing(kind, record):
-    assert foresee(record, kind, None, {"retry_failed": True}).word == GOES_ON
+    assert foresee(record, kind, None, {"retry_failed": True}).word in (GOES_ON, STAYS_FAILED)
+
+
+@pytest.mark.parametrize(
+    ("kind", "record", "word"),
+    [
+        (UPLOAD, NOT_UPLOADED, GOES_ON),
+        (UPLOAD, UNREADABLE, GOES_ON),
+        (UPLOAD, EMPTY, STAYS_FAILED),
+        (WAIT, TOO_LATE, GOES_ON),
+        (WAIT, OPEN, GOES_ON),
+        # A sensor finds again what its manifest says, and what Raydocs says of a session that has ended.
+        (WAIT, NOT_UPLOADED, STAYS_FAILED),
+        (WAIT, AMBIGUOUS, STAYS_FAILED),
+        (WAIT, NOT_EXTRACTED, STAYS_FAILED),
+        (WAIT, GONE, STAYS_FAILED),
+    ],
+)
+def test_what_a_task_that_pays_for_nothing_does_with_a_failed_document(kind, record, word):
+    assert foresee(record, kind, None, {"retry_failed": True}).word == word
+    assert retry_helps([record, OTHER_DONE], kind, {"retry_failed": True}) == (word == GOES_ON)
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "failures.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| (\w+) \| (`.+`) \| ([\w ]+) \|(.*)\|$", PAGE, re.MULTILINE)
+CODES = [(stage, code, word, more) for stage, codes, word, more in ROWS for code in re.findall(r"`(\w+)`", codes)]
+
+
+@pytest.mark.parametrize(("stage", "code", "word", "more"), CODES)
+def test_what_the_page_says_of_a_code_is_foreseen_and_decides_whether_a_retry_helps(stage, code, word, more):
+    record = (OPEN if stage in ("parsing", "extraction", "waiting") else FOUND_FILE).fail(stage, code, "No.")
+    submissions = replace(
+        KNOWN if record.session_id else NOTHING,
+        failed={"s1"} if stage in ("parsing", "extraction") else set(),
+        ambiguous={"a": SENT} if code == "ambiguous_submit" else {},
+    )
+    assert foresee(record, EXTRACT, submissions, {}).word == word
+    assert retry_helps([OTHER_DONE, record], EXTRACT, {}) == (word != STAYS_FAILED)
+    argument = dict(re.findall(r"`(\w+)=\"?(\w+)\"?`", more)) if more.startswith(" paid again with") else {}
+    if argument:
+        assert foresee(record, EXTRACT, submissions, argument).word == PAID_AGAIN
+        assert retry_helps([OTHER_DONE, record], EXTRACT, argument)
+
+
+def test_the_page_names_every_code_that_a_document_can_fail_with():
+    named = {(stage, code) for stage, code, *_ in CODES}
+    given = set()
+    for path in PACKAGE.rglob("*.py"):
+        given |= set(re.findall(r"""\.fail\("(\w+)", "(\w+)",""", path.read_text(encoding="utf-8")))
+        given |= set(re.findall(r"""Outcome\([^()]*?"(\w+)",\s+"(\w+)",""", path.read_text(encoding="utf-8")))
+    assert {stage for stage, _ in given} == {"input", "upload", "submit", "parsing", "extraction", "waiting"}
+    assert given == named
+
+
+def test_a_retry_helps_if_it_helps_one_of_them():
+    assert retry_helps([NOT_EXTRACTED, replace(NOT_UPLOADED, sha256="b")], EXTRACT, {})
+    assert not retry_helps([NOT_EXTRACTED, OTHER_DONE, SKIPPED_FILE], EXTRACT, {})
+    assert not retry_helps([], EXTRACT, {})
+
+
+@pytest.mark.parametrize("kind", [EXTRACT, CREATE_SESSIONS])
+def test_after_a_lost_answer_a_retry_helps_the_other_documents(kind):
+    state = FOUND if kind == EXTRACT else UPLOADED
+    lost = replace(FOUND_FILE, state=state, sha256="b")
+    assert retry_helps_others([OPEN, lost], [lost], kind, {})
+    assert retry_helps_others([replace(FOUND_FILE, state=state), lost], [lost], kind, {})
+    assert not retry_helps_others([lost], [lost], kind, {})
+    assert not retry_helps_others([SKIPPED_FILE, EMPTY, lost], [lost], kind, {})
+    assert retry_helps_others([lost], [lost], kind, {"on_ambiguous_submit": "resubmit"})
 
 
 SHA256 = st.sampled_from("abc")

@@ -142,6 +142,10 @@ class Warehouse(ABC):
     def hint(self, error: BaseException) -> str:
         """The engine's code for its error, and what to do. Nothing of its message, which may quote values."""
 
+    def is_final(self, error: BaseException) -> bool:
+        """Whether the engine gives this error again until a person has changed something: no schema, no rights."""
+        return False
+
     def quote(self, name: str) -> str:
         """An identifier as standard SQL takes it, whatever is in it."""
         return '"' + name.replace('"', '""') + '"'

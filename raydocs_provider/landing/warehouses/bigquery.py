@@ -201,10 +201,13 @@ class BigQueryWarehouse(Warehouse):
         """
         return _quote(name)
 
+    def is_final(self, error: BaseException) -> bool:
+        """No dataset, no rights."""
+        return _reason(error) in ("notFound", "accessDenied")
+
     def hint(self, error: BaseException) -> str:
         """The reason that the API gives, what to do about it, and the job, which tells more to those who may see it."""
-        reasons = [found.get("reason", "") for found in getattr(error, "errors", None) or () if isinstance(found, dict)]
-        reason = next(filter(None, reasons), "")
+        reason = _reason(error)
         job = getattr(getattr(error, "query_job", None), "job_id", None)
         return " ".join(filter(None, (reason, f"({_HINTS[reason]})" if reason in _HINTS else "", job and f"job {job}")))
 
@@ -346,3 +349,8 @@ def _text(cell: object) -> str:
     if isinstance(cell, bool):
         return "true" if cell else "false"
     return str(cell)
+
+
+def _reason(error: BaseException) -> str:
+    reasons = [found.get("reason", "") for found in getattr(error, "errors", None) or () if isinstance(found, dict)]
+    return next(filter(None, reasons), "")

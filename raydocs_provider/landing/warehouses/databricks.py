@@ -24,7 +24,7 @@ from raydocs_provider.landing.names import SEPARATOR, lower_ascii, shorten
 from raydocs_provider.landing.tables import Column, Kind, LandingPlan, Table
 from raydocs_provider.landing.values import Cell, text_of_cell
 from raydocs_provider.landing.warehouses.base import Warehouse
-from raydocs_provider.landing.warehouses.databricks_errors import NOT_FOUND, code_of, hint_of
+from raydocs_provider.landing.warehouses.databricks_errors import FINAL, NOT_FOUND, code_of, hint_of
 from raydocs_provider.landing.warehouses.databricks_turns import TURN_MINUTES, Turn
 
 log = logging.getLogger(__name__)
@@ -220,6 +220,10 @@ class DatabricksWarehouse(Warehouse):
         """Between backquotes."""
         return _quote(name)
 
+    def is_final(self, error: BaseException) -> bool:
+        """No catalog or schema, no rights."""
+        return code_of(error) in FINAL
+
     def hint(self, error: BaseException) -> str:
         """The code of the error, and what to do about it."""
         return hint_of(error)
@@ -232,8 +236,10 @@ class DatabricksWarehouse(Warehouse):
             explanation = self.explain(error)
             if explanation is None:
                 raise
+            retryable = not self.is_final(error)
         raise RaydocsLandingError(
-            f"The warehouse refused to keep other loads out of {target}: {explanation}. Nothing was written."
+            f"The warehouse refused to keep other loads out of {target}: {explanation}. Nothing was written.",
+            retryable=retryable,
         )
 
     def _find_folder(self) -> str | None:

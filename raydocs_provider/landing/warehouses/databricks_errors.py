@@ -25,6 +25,8 @@ _HINTS = {
     "TABLE_OR_VIEW_NOT_FOUND": "the table was dropped, or the connection may not see it; run the load again",
     "REQUIRES_SINGLE_PART_NAMESPACE": "without Unity Catalog tables are schema.table",
 }
+#: Codes that come again until a person has changed something.
+FINAL = frozenset(_HINTS) - {"TABLE_OR_VIEW_NOT_FOUND"}
 _AGAIN = "somebody else has changed the same table; run the load again"
 
 

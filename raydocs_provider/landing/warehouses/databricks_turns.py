@@ -111,7 +111,9 @@ class Turn:
         self._cursor.execute(f"SELECT `holder` FROM {self._table}")  # noqa: S608
         holders = self._cursor.fetchall()
         if len(holders) != 1:
-            raise RaydocsLandingError(f"{self._table} has to have one row; drop it to have it made anew.")
+            raise RaydocsLandingError(
+                f"{self._table} has to have one row; drop it to have it made anew.", retryable=False
+            )
         if holders[0][0] != self._holder:
             return False
         self._taken = time.monotonic()

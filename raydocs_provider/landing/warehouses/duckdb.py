@@ -158,6 +158,10 @@ class DuckDBWarehouse(Warehouse):
                 return {lower_ascii(column): type_ for column, type_ in columns}
         return {}
 
+    def is_final(self, error: BaseException) -> bool:
+        """All that a person has to act on."""
+        return type(error).__name__ in _HINTS
+
     def hint(self, error: BaseException) -> str:
         """DuckDB has no error codes, only classes."""
         return _HINTS.get(type(error).__name__, "")

@@ -127,7 +127,8 @@ class GenericWarehouse(Warehouse):
                 raise RaydocsLandingError(
                     f"Cannot land into this {self._engine.dialect.name} database: its dialect of SQLAlchemy shows the "
                     f"column {column.name} of {table}, which was created as {self._type_of(column)}, as "
-                    f"{type_ or 'missing'}. Nothing was written. If {table} stands there empty, drop it."
+                    f"{type_ or 'missing'}. Nothing was written. If {table} stands there empty, drop it.",
+                    retryable=False,
                 )
 
     def add_columns(self, cursor: Any, table: Table, columns: Sequence[Column]) -> None:

@@ -233,6 +233,10 @@ class MySqlWarehouse(Warehouse):
             raise RaydocsInputError(f"The clients of MySQL do not take the % in {table}; give it another name.")
         return super().quote_table(table)
 
+    def is_final(self, error: BaseException) -> bool:
+        """All that a person has to act on."""
+        return _HINTS.get(_code(error) or 0, _AGAIN) not in (_AGAIN, _LOST)
+
     def hint(self, error: BaseException) -> str:
         """The number of the error, and what to do about those that a person has to act on."""
         code = _code(error)
@@ -262,7 +266,8 @@ class MySqlWarehouse(Warehouse):
         if without:
             raise RaydocsLandingError(
                 f"{table} is a table of {without[0][0]}, which has no transactions: a load that fails would leave "
-                f"some of its rows. Nothing was written. ALTER TABLE {self.quote_table(table)} ENGINE = InnoDB helps."
+                f"some of its rows. Nothing was written. ALTER TABLE {self.quote_table(table)} ENGINE = InnoDB helps.",
+                retryable=False,
             )
 
     def _checked_json(self, cursor: Any, table: Table) -> frozenset[str]:
@@ -313,7 +318,8 @@ def _read_portions(file: Path, table: Table, frame: int, packet: int) -> Iterato
                 needed = -(-(_ESCAPED * len(line) + frame) // 2**20)
                 raise RaydocsLandingError(
                     f"A row for {table} has {len(line):,} bytes, more than the server takes. Nothing was written. "
-                    f"Set its max_allowed_packet to {needed}M or more, and run the load again."
+                    f"Set its max_allowed_packet to {needed}M or more, and run the load again.",
+                    retryable=False,
                 )
             if portion and size + len(line) > min(_STATEMENT_BYTES, room // _ESCAPED):
                 yield portion

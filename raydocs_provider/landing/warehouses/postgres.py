@@ -120,6 +120,10 @@ class PostgresWarehouse(Warehouse):
                     copy.write(chunk)
                     wait()
 
+    def is_final(self, error: BaseException) -> bool:
+        """All that a person has to act on."""
+        return _sqlstate(error) in _HINTS
+
     def hint(self, error: BaseException) -> str:
         """The SQLSTATE, and what to do about those that a person has to act on."""
         state = _sqlstate(error)

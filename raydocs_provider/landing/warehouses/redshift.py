@@ -185,10 +185,13 @@ class RedshiftWarehouse(Warehouse):
             raise RaydocsInputError(f"Redshift has names in lower case: write {name.lower()!r} instead of {name!r}.")
         return super().quote_table(table)
 
+    def is_final(self, error: BaseException) -> bool:
+        """No schema, no rights."""
+        return _sqlstate(error) in ("3F000", "42501")
+
     def hint(self, error: BaseException) -> str:
         """The SQLSTATE, and what to do about those that a person has to act on."""
-        said = next(iter(error.args), None)
-        state = str(said.get("C", "")) if isinstance(said, dict) else ""
+        state = _sqlstate(error)
         return f"{state} ({_HINTS[state]})" if state in _HINTS else state
 
     def _definitions(self, columns: Iterable[Column]) -> str:
@@ -309,3 +312,8 @@ def _remove(s3: Any, bucket: str, key: str) -> None:
 def _literal(text: str) -> str:
     # A backslash is one that escapes here.
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _sqlstate(error: BaseException) -> str:
+    said = next(iter(error.args), None)
+    return str(said.get("C", "")) if isinstance(said, dict) else ""

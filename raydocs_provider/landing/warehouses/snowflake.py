@@ -179,6 +179,10 @@ class SnowflakeWarehouse(Warehouse):
                 f"Snowflake loaded {loaded} of {written} rows into {table}. Nothing of this load was committed."
             )
 
+    def is_final(self, error: BaseException) -> bool:
+        """All that a person has to act on, but for what may have been a busy hour."""
+        return _code(error) in _HINTS.keys() - {625, 630}
+
     def hint(self, error: BaseException) -> str:
         """Snowflake's code, what to do about it, and the query, whose whole message is in the query history."""
         code, query = _code(error), getattr(error, "sfqid", None)
@@ -215,7 +219,9 @@ class SnowflakeWarehouse(Warehouse):
             self.execute(session, "BEGIN TRANSACTION")
             self.execute(session, take)
         if not session.rowcount:
-            raise RaydocsLandingError(f"{lock} has to have a row that loads can update; drop it to have it made anew.")
+            raise RaydocsLandingError(
+                f"{lock} has to have a row that loads can update; drop it to have it made anew.", retryable=False
+            )
         session.stage = stage
 
 

@@ -87,6 +87,10 @@ class SqliteWarehouse(Warehouse):
         for rows in read_json(file, _ROWS):
             cursor.executemany(sql, rows)
 
+    def is_final(self, error: BaseException) -> bool:
+        """Mistakes, such as a schema where there are none; what is busy or locked has codes of its own."""
+        return getattr(error, "sqlite_errorname", "") == "SQLITE_ERROR"
+
     def hint(self, error: BaseException) -> str:
         """SQLite reports all mistakes as one code; only the one about names says nothing about values."""
         name = getattr(error, "sqlite_errorname", "")
