@@ -37,6 +37,8 @@ with DAG("invoices_mapped", schedule=None, catchup=False, tags=["raydocs"], doc_
         template_id=template.output,
         results_path="{{ var.value.raydocs_results }}/{{ run_id }}/",
         deferrable=True,
+        # One broken PDF would otherwise fail its part, and while one part has failed Airflow runs no mapped load:
+        # what is paid for would not land. With "warn" it is a failed document, with its reason, in the tables.
         on_partial_failure="warn",
         map_index_template="{{ task.documents | length }} documents",
     ).expand(documents=list_batches())

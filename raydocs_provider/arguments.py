@@ -32,6 +32,23 @@ def require_choice(value: str, name: str, choices: Sequence[str]) -> str:
     return value
 
 
+# A load that waits for one of these does not run when its extraction has failed.
+_RULES_OF_SUCCESS = frozenset({"all_success", "none_failed", "none_failed_min_one_success", "all_skipped"})
+
+
+def choose_missing(missing: str | None, trigger_rule: str) -> str:
+    """
+    What a load does about documents that its extraction has not got.
+
+    :param missing: as the Dag author said. None: ``fail`` where the load runs after a failed extraction as well, for
+        nothing else would make the Dag run say it; else ``warn``: the extraction was told that this is good enough.
+    :param trigger_rule: of the load: a text, or Airflow's enumeration of such.
+    """
+    if missing is not None:
+        return missing
+    return WARN if trigger_rule in _RULES_OF_SUCCESS else FAIL
+
+
 def require_choices(values: Sequence[str], name: str, choices: Sequence[str]) -> tuple[str, ...]:
     """The values in the order of the choices, if there is one at least and each is one of them."""
     given = () if isinstance(values, str) or not isinstance(values, Sequence) else values

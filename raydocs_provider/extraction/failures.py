@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raydocs_provider.exceptions import RaydocsDeadlineError, RaydocsExtractionError
-from raydocs_provider.extraction.manifest import FAILED, SUBMITTED, Manifest
+from raydocs_provider.extraction.manifest import (
+    EXTRACTED,
+    FAILED,
+    SKIPPED,
+    SUBMITTED,
+    UPLOADED,
+    DocumentRecord,
+    Manifest,
+)
 from raydocs_provider.extraction.progress import EXTRACT
 from raydocs_provider.extraction.retry_outlook import retry_helps
 from raydocs_provider.wording import say_count
 
 _MAX_NAMED = 5
+_UNFINISHED = {SUBMITTED: "not finished", UPLOADED: "not submitted"}
 
 
 def check_failures(
@@ -40,8 +49,7 @@ def check_failures(
     tolerant = on_partial_failure == "warn"
     if tolerant and not everything and manifest.failure_ratio <= max_failure_ratio:
         return
-    causes = Counter(f"{record.stage}: {record.code}" for record in failed)
-    counted = ", ".join(f"{count} x {cause}" for cause, count in causes.most_common())
+    counted = _count_causes(failed)
     named = "; ".join(f"{record.name} ({record.reason})" for record in failed[:_MAX_NAMED])
     more = f"; and {len(failed) - _MAX_NAMED} more" if len(failed) > _MAX_NAMED else ""
     if everything:
@@ -72,3 +80,24 @@ def check_deadline(manifest: Manifest, timeout: float) -> None:
             f"{unfinished} after {timeout:.0f} s ({ids}{', ...' if len(still_open) > _MAX_NAMED else ''}). What is not "
             "finished goes on, and is billed, at Raydocs. Raise the timeout, or look at it in the Raydocs dashboard."
         )
+
+
+def describe_missing(manifest: Manifest) -> str | None:
+    """
+    How many documents a load of this extraction lacks, and why; None if it has them all.
+
+    What was skipped has been landed before, and is not missing.
+    """
+    missing = [record for record in manifest.documents if record.state not in (EXTRACTED, SKIPPED)]
+    if not missing:
+        return None
+    total = say_count(len(manifest.documents), "document")
+    return f"{say_count(len(missing), f'of {total} is missing', f'of {total} are missing')} ({_count_causes(missing)})"
+
+
+def _count_causes(records: Sequence[DocumentRecord]) -> str:
+    causes = Counter(
+        f"{record.stage}: {record.code}" if record.state == FAILED else _UNFINISHED.get(record.state, record.state)
+        for record in records
+    )
+    return ", ".join(f"{count} x {cause}" for cause, count in causes.most_common())

@@ -13,9 +13,12 @@ from airflow.sdk.execution_time.xcom import XCom
 from asgiref.sync import sync_to_async
 from opentelemetry import trace
 
+from raydocs_provider.arguments import WARN
+from raydocs_provider.extraction.failures import describe_missing
 from raydocs_provider.extraction.manifest import Manifest
 from raydocs_provider.extraction.progress import EXTRACT, PROGRESS_KEY, Usage, describe_extraction, describe_landing
 from raydocs_provider.hooks.metrics import count_rows
+from raydocs_provider.version_compat import AirflowFailException
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -118,6 +121,28 @@ def report_landing(
     manifest = {name: value for name, value in extraction.items() if name != "documents"}
     for outlet in outlets:
         context["outlet_events"][outlet].extra.update({**landed, "extraction": manifest})
+
+
+def report_missing(context: Context, manifest: Manifest, landed: Mapping[str, Any], choice: str) -> None:
+    """
+    Say which documents a load did not get from its extraction, when everything else has landed.
+
+    :param landed: what the operator is going to return; also left by a load that fails here.
+    :param choice: ``fail`` or ``warn``.
+    :raises AirflowFailException: with ``fail``. A retry of the load would land the same again, so there is none.
+    """
+    missing = describe_missing(manifest)
+    if missing is None:
+        return
+    if choice == WARN:
+        log.warning("%s. Everything else has landed.", missing)
+        return
+    context["ti"].xcom_push(key=XCom.XCOM_RETURN_KEY, value=dict(landed))
+    raise AirflowFailException(
+        f"{missing}. Everything else has landed, and this task would only land the same again. To have what is "
+        "missing, clear the extraction: with skip_landed_in, it does not pay again for what a warehouse holds. If the "
+        "run is good without, set missing='warn'."
+    )
 
 
 async def push_from_trigger(trigger: BaseTrigger, record: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, BaseOperatorLink
 
-from raydocs_provider.arguments import FILE_FORMATS, NDJSON, require_choices
+from raydocs_provider.arguments import FAIL, FILE_FORMATS, NDJSON, WARN, choose_missing, require_choice, require_choices
 from raydocs_provider.links.raydocs import RaydocsDocumentsLink
 from raydocs_provider.wording import say_count
 
@@ -47,6 +47,10 @@ class RaydocsToObjectStorageOperator(BaseOperator):
         such as ``{"totals.total_amount": 0.95, "*": 0.8}``. It sets ``review_status`` and the codes in the ledger.
         Default: nobody looks.
     :param review_checks: what else makes a document one to review, as for ``RaydocsToSqlOperator``. Default: none.
+    :param missing: what to do about documents that the extraction has not got (failed, ambiguous, not finished), when
+        everything else has landed: ``"fail"`` fails the task, without a retry, so that the Dag run says it; ``"warn"``
+        logs how many, and why. Default: ``"fail"`` if the ``trigger_rule`` lets this task run after a failed
+        extraction (``"all_done"``), else ``"warn"``.
     :param raydocs_conn_id: the Raydocs connection, used only where results are not on file; default: the one of the
         extraction. (templated)
     """
@@ -65,6 +69,7 @@ class RaydocsToObjectStorageOperator(BaseOperator):
         column_types: Mapping[str, str] | None = None,
         review_below: float | Mapping[str, float] | None = None,
         review_checks: Sequence[str] = (),
+        missing: str | None = None,
         raydocs_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -76,6 +81,7 @@ class RaydocsToObjectStorageOperator(BaseOperator):
         self.column_types = column_types
         self.review_below = review_below
         self.review_checks = review_checks
+        self.missing = None if missing is None else require_choice(missing, "missing", (FAIL, WARN))
         self.raydocs_conn_id = raydocs_conn_id
         if column_types or review_below is not None or review_checks:
             self._target()  # a mistake in them shows when the Dag is parsed
@@ -86,11 +92,13 @@ class RaydocsToObjectStorageOperator(BaseOperator):
 
         :raises RaydocsInputError: an argument that does not go with the template, or Parquet without pyarrow.
         :raises RaydocsLandingError: when the storage refused; the next try replaces what was written.
+        :raises AirflowFailException: when documents are missing and ``missing`` says to fail, after all others are
+            written.
         """
         from raydocs_provider.api.schema import parse_schema
         from raydocs_provider.extraction.progress import STORE
         from raydocs_provider.hooks.lake_storage import LakeStorage
-        from raydocs_provider.hooks.reporting import announce_landing, log_phase
+        from raydocs_provider.hooks.reporting import announce_landing, log_phase, report_missing
         from raydocs_provider.hooks.results import open_results
         from raydocs_provider.landing.lake import name_files, name_partition
 
@@ -109,7 +117,9 @@ class RaydocsToObjectStorageOperator(BaseOperator):
             with log_phase(self.log, "Read the results and write the files"):
                 written = writer.write(results.documents(), load, Path(folder))
                 files = storage.replace(written, partition, name_files(load))
-        return self._conclude(context, written, files, results.usage)
+        landed = self._conclude(context, written, files, results.usage)
+        report_missing(context, results.manifest, landed, choose_missing(self.missing, self.trigger_rule))
+        return landed
 
     def _target(self) -> LakeTarget:
         from raydocs_provider.landing.lake import LakeTarget

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, BaseOperatorLink
 
-from raydocs_provider.arguments import EVOLVE, SCHEMA_MODES, require_choice, require_text
+from raydocs_provider.arguments import EVOLVE, FAIL, SCHEMA_MODES, WARN, choose_missing, require_choice, require_text
 from raydocs_provider.links.raydocs import RaydocsDocumentsLink
 from raydocs_provider.wording import say_count
 
@@ -57,6 +57,10 @@ class RaydocsToSqlOperator(BaseOperator):
         these documents land, under the same key, with the corrected values in their columns and the extracted ones in
         ``<table>__fields``. A correction is read as an extracted value is; None is that the document has no such value.
         No other load of the same result undoes it. Default: all documents land as extracted. (templated)
+    :param missing: what to do about documents that the extraction has not got (failed, ambiguous, not finished), when
+        everything else has landed: ``"fail"`` fails the task, without a retry, so that the Dag run says it; ``"warn"``
+        logs how many, and why. Default: ``"fail"`` if the ``trigger_rule`` lets this task run after a failed
+        extraction (``"all_done"``), else ``"warn"``. A load of ``verdicts`` does neither.
     :param raydocs_conn_id: the Raydocs connection, used only where results are not on file; default: the one of the
         extraction. (templated)
     """
@@ -76,6 +80,7 @@ class RaydocsToSqlOperator(BaseOperator):
         review_below: float | Mapping[str, float] | None = None,
         review_checks: Sequence[str] = (),
         verdicts: Any = None,
+        missing: str | None = None,
         raydocs_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -88,6 +93,7 @@ class RaydocsToSqlOperator(BaseOperator):
         self.review_below = review_below
         self.review_checks = review_checks
         self.verdicts = verdicts
+        self.missing = None if missing is None else require_choice(missing, "missing", (FAIL, WARN))
         self.raydocs_conn_id = raydocs_conn_id
         self._load: Load | None = None
         if column_types or review_below is not None or review_checks:
@@ -102,11 +108,12 @@ class RaydocsToSqlOperator(BaseOperator):
         :raises RaydocsLandingError: when the warehouse refused, or its tables are not what ``on_schema_change`` asks
             for; the error says what is left of this load then: no row, unless the warehouse has no transactions or the
             answer to its commit was lost.
+        :raises AirflowFailException: when documents are missing and ``missing`` says to fail, after all others landed.
         """
         from raydocs_provider.api.schema import parse_schema
         from raydocs_provider.extraction.progress import LOAD
         from raydocs_provider.hooks.lineage import Load, report_assets
-        from raydocs_provider.hooks.reporting import announce_landing, log_phase
+        from raydocs_provider.hooks.reporting import announce_landing, log_phase, report_missing
         from raydocs_provider.hooks.results import open_results
         from raydocs_provider.hooks.warehouse import open_warehouse
         from raydocs_provider.landing.verdicts import parse_verdicts
@@ -128,7 +135,10 @@ class RaydocsToSqlOperator(BaseOperator):
                 span.set_attribute("raydocs.rows", sum(summary.rows.values()))
         self._load = replace(self._load, summary=summary)
         report_assets(self._load)
-        return self._conclude(context, summary, results.usage)
+        landed = self._conclude(context, summary, results.usage)
+        if self.verdicts is None:
+            report_missing(context, manifest, landed, choose_missing(self.missing, self.trigger_rule))
+        return landed
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
         """Tell OpenLineage what was read and written, also of a load that failed; None without its provider."""

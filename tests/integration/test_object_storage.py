@@ -27,6 +27,7 @@ from raydocs_provider.landing.documents import LoadContext
 from raydocs_provider.landing.lake import name_files, name_partition
 from raydocs_provider.operators.raydocs import RaydocsExtractOperator
 from raydocs_provider.transfers.raydocs_to_object_storage import RaydocsToObjectStorageOperator
+from raydocs_provider.version_compat import AirflowFailException
 from tests.integration.conftest import CORRUPT, GOOD, HERE, ROOT, DagRun, Task, all_logs, requests_to, uris
 from tests.integration.test_operators import printed_numbers
 from tests.integration.test_s3 import keys_in, s3  # noqa: F401, a fixture
@@ -498,3 +499,13 @@ def test_mapped_tasks_of_a_dag_write_files_of_their_own_below_the_date_of_their_
     shown = log.read_text() + printed.out + printed.err + "".join(xcoms)
     assert "invoices__fields: " in shown
     assert not {value for path in GOOD[:2] for value in field_values(path.name) if value in shown}
+
+
+def test_missing_documents_fail_a_load_that_runs_after_a_failed_extraction_when_all_files_are_written(extracted, lake):
+    manifest = extracted([*GOOD[:2], CORRUPT], on_partial_failure="warn")
+    ti = Task()
+    with pytest.raises(AirflowFailException, match=r"^1 of 3 documents is missing \(1 x parsing: document_failed\)"):
+        write(manifest, lake, ti, trigger_rule="all_done")
+    assert len(numbers_in(lake, "ndjson")) == 2
+    assert ti.pushed[XCOM_RETURN_KEY]["documents"] == {"extracted": 2, "failed": 1}
+    assert write(manifest, lake)["documents"] == {"extracted": 2, "failed": 1}

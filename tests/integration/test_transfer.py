@@ -16,11 +16,13 @@ from airflow.sdk import Asset
 from raydocs_provider.api.models import Template
 from raydocs_provider.emulator import Emulator
 from raydocs_provider.exceptions import RaydocsExtractionError, RaydocsInputError, RaydocsManifestError
+from raydocs_provider.extraction.progress import PROGRESS_KEY
 from raydocs_provider.hooks.raydocs import RaydocsHook
 from raydocs_provider.hooks.results import ExtractionResults
 from raydocs_provider.landing.warehouses.duckdb import DuckDBWarehouse
 from raydocs_provider.operators.raydocs import RaydocsExtractOperator
 from raydocs_provider.transfers.raydocs_to_sql import RaydocsToSqlOperator
+from raydocs_provider.version_compat import AirflowFailException
 from tests.integration.conftest import CORRUPT, GOOD, Task, count, requests_to, uris
 from tests.integration.test_operators import printed_numbers
 from tests.moved import XCOM_RETURN_KEY
@@ -141,6 +143,47 @@ def test_what_was_good_lands_after_a_failed_extraction(
     assert query("SELECT filename, stage, code FROM invoices__documents WHERE state = 'failed'") == [
         (CORRUPT.name, "parsing", "document_failed")
     ]
+
+
+def test_a_load_after_a_failed_extraction_fails_for_what_is_missing_when_all_else_has_landed(
+    extracted: Callable[..., dict[str, Any]], ti: Task, query: Query
+) -> None:
+    with pytest.raises(RaydocsExtractionError):
+        extracted([*GOOD[:2], CORRUPT])
+    manifest = ti.pushed[XCOM_RETURN_KEY]
+    with pytest.raises(AirflowFailException, match=r"^1 of 3 documents is missing \(1 x parsing: document_failed\)"):
+        load(manifest, ti, trigger_rule="all_done")
+    assert dict(query(NUMBERS)) == printed_numbers(GOOD[:2])
+    assert ti.pushed[XCOM_RETURN_KEY]["documents"] == {"extracted": 2, "failed": 1}
+    assert ti.pushed[PROGRESS_KEY]["rows"]["invoices"] == 2
+    assert load(manifest, ti, trigger_rule="all_done", missing="warn")["documents"] == {"extracted": 2, "failed": 1}
+
+
+def test_a_load_of_a_tolerant_extraction_warns_of_what_is_missing(
+    extracted: Callable[..., dict[str, Any]], ti: Task, query: Query, caplog: pytest.LogCaptureFixture
+) -> None:
+    manifest = extracted([*GOOD[:2], CORRUPT], on_partial_failure="warn")
+    load(manifest, ti)
+    assert "1 of 3 documents is missing (1 x parsing: document_failed). Everything else has landed." in caplog.text
+    with pytest.raises(AirflowFailException):
+        load(manifest, ti, missing="fail")
+    caplog.clear()
+    load(extracted(GOOD[:2]), ti, missing="fail")
+    assert "missing" not in caplog.text
+
+
+def test_a_load_of_what_people_have_reviewed_says_nothing_of_other_documents(
+    extracted: Callable[..., dict[str, Any]], ti: Task, query: Query
+) -> None:
+    manifest = extracted([*GOOD[:1], CORRUPT], on_partial_failure="warn")
+    load(manifest, ti)
+    (session_id,) = query("SELECT _session_id FROM invoices")[0]
+    load(manifest, ti, missing="fail", verdicts=[{"session_id": session_id}])
+
+
+def test_a_missing_that_is_no_choice_shows_when_the_dag_is_parsed() -> None:
+    with pytest.raises(RaydocsInputError, match="missing has to be one of 'fail', 'warn'"):
+        RaydocsToSqlOperator(task_id="load", extraction={}, conn_id="w", table="t", missing="ignore")
 
 
 def test_a_template_that_changed_meanwhile_is_said_where_its_old_form_is_not_on_file(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from raydocs_provider.arguments import choose_missing
 from raydocs_provider.exceptions import RaydocsDeadlineError, RaydocsExtractionError
-from raydocs_provider.extraction.failures import check_deadline, check_failures
+from raydocs_provider.extraction.failures import check_deadline, check_failures, describe_missing
 from raydocs_provider.extraction.manifest import EXTRACTED, SKIPPED, SUBMITTED, DocumentRecord, Manifest
 
 
@@ -94,3 +95,29 @@ def test_a_deadline_names_how_many_are_open_and_the_first_of_them(still_open: in
     message = str(raised.value)
     assert message.startswith(f"{told} finished after 3600 s {ids}.")
     assert "is billed, at Raydocs" in message
+
+
+def test_what_a_load_lacks_is_said_with_counts_and_causes() -> None:
+    assert describe_missing(manifest(extracted=92, failed=6, skipped=3, still_open=2)) == (
+        "8 of 103 documents are missing (4 x parsing: document_failed, 2 x upload: upload_failed, 2 x not finished)"
+    )
+    assert describe_missing(manifest(extracted=2, failed=1)) == (
+        "1 of 3 documents is missing (1 x upload: upload_failed)"
+    )
+
+
+def test_what_an_earlier_load_has_landed_is_not_missing() -> None:
+    assert describe_missing(manifest(extracted=1, skipped=9)) is None
+
+
+@pytest.mark.parametrize("rule", ["all_success", "none_failed", "none_failed_min_one_success", "all_skipped"])
+def test_a_load_that_waits_for_success_warns_of_missing_documents(rule: str) -> None:
+    assert choose_missing(None, rule) == "warn"
+    assert choose_missing("fail", rule) == "fail"
+
+
+def test_a_load_that_runs_whatever_became_of_its_extraction_fails_for_missing_documents() -> None:
+    """Whatever rules Airflow has, and will have: the Dag run must not be green with documents missing."""
+    for rule in ("all_done", "all_done_min_one_success", "always", "one_done", "one_success", "none_skipped", "new"):
+        assert choose_missing(None, rule) == "fail"
+        assert choose_missing("warn", rule) == "warn"

@@ -31,6 +31,7 @@ with DAG("extract_and_load", schedule=None, catchup=False):
         conn_id="{{ params.warehouse }}",
         table="{{ params.table }}",
         trigger_rule="all_done",
+        missing="warn",
         params={"warehouse": "warehouse", "table": "invoices"},
         outlets=[Asset("landed-invoices")],
     )
