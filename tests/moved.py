@@ -18,10 +18,12 @@ PLACES = {
     "HookLineageCollector": ("airflow.sdk.lineage", "airflow.lineage.hook"),
     "Stats": ("airflow.sdk.observability.stats", "airflow.stats"),
     "TaskDeferred": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "TaskStateStoreModel": ("airflow.models.task_state_store",),
     "conf": ("airflow.sdk.configuration", "airflow.configuration"),
     "get_listener_manager": ("airflow.sdk.listener", "airflow.listeners.listener"),
 }
 
+ABSENT_BEFORE_3_3 = ("TaskStateStoreModel",)
 XCOM_RETURN_KEY = "return_value"
 
 
@@ -31,6 +33,8 @@ def __getattr__(name: str) -> Any:
             return getattr(import_module(place), name)
         except (ModuleNotFoundError, AttributeError):
             continue
+    if name in ABSENT_BEFORE_3_3:
+        return None
     raise AttributeError(name)
 
 

@@ -12,11 +12,13 @@ from uuid import NAMESPACE_URL, uuid5
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import func, insert, select
+from sqlalchemy.engine import Connection
 
 from raydocs_provider.extraction.ledger import Claim, Ledger
 from raydocs_provider.extraction.manifest import EXTRACTED, SUBMITTED, DocumentRecord, Manifest, write_manifest
 from raydocs_provider.extraction.progress import EXTRACT, PROGRESS_KEY, Usage, describe_extraction
+from tests.moved import TaskStateStoreModel
 
 CONN_ID = "raydocs_default"
 TEMPLATE_ID = "11111111-2222-3333-4444-555555555555"
@@ -176,9 +178,8 @@ def write_runs(connection: Connection, runs: Iterable[UiRun]) -> None:
         for run in runs
         for key, value in run.ledger.items()
     ]
-    if entries:
-        from airflow.models.task_state_store import TaskStateStoreModel  # from Airflow 3.3 on
-
+    # Before Airflow 3.3 ledgers are files below results_path, which the page does not read.
+    if entries and TaskStateStoreModel:
         connection.execute(insert(TaskStateStoreModel.__table__), entries)
 
 

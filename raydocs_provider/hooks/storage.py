@@ -25,7 +25,10 @@ def open_path(uri: str) -> StoragePath:
     if "://" not in uri and not Path(uri).is_absolute():
         uri = str(Path(uri).absolute())  # Airflow 3.0 and 3.1 would look below the root
     try:
-        return cast("StoragePath", ObjectStoragePath(uri))
+        path = ObjectStoragePath(uri)
+        # A path is made of any scheme, or of any that fsspec knows: whether Airflow has a file system shows here.
+        _ = path.fs
+        return cast("StoragePath", path)
     except (ValueError, ImportError) as problem:
         scheme = uri.partition("://")[0]
         raise RaydocsInputError(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from packaging.version import Version
 
 from raydocs_provider.emulator import Emulator
 from raydocs_provider.extraction.manifest import EXTRACTED, SUBMITTED, DocumentRecord, Manifest
@@ -31,6 +32,7 @@ from tests.ui_runs import (
     session_id,
     write_runs,
 )
+from tests.version_marks import AIRFLOW
 
 # Other tests of this session leave real runs in the same database: these are of years to come.
 NIGHT = at(2030, 3, 1, 2)
@@ -39,6 +41,8 @@ INVOICES, RECEIPTS = "ui_invoices", "ui_receipts"
 ROLES = ("viewer", "user", "op", "admin")
 
 EXPECTED = json.loads((ROOT / "tests" / "data" / "sample_invoices.json").read_text(encoding="utf-8"))
+
+LEDGER_IN_STATE_STORE = pytest.mark.airflow("3.3", because="its task state store has the ledger that the page reads")
 
 Write = Callable[..., None]
 LogIn = Callable[..., TestClient]
@@ -51,11 +55,12 @@ def write(airflow_db: None) -> Iterator[Write]:
     from airflow.models.dag import DagModel
     from airflow.models.dagbundle import DagBundleModel
     from airflow.models.dagrun import DagRun
-    from airflow.models.task_state_store import TaskStateStoreModel
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.trigger import Trigger
     from airflow.models.xcom import XComModel
     from sqlalchemy import delete
+
+    from tests.moved import TaskStateStoreModel
 
     dags = (INVOICES, RECEIPTS)
     with settings.Session() as session:
@@ -70,7 +75,8 @@ def write(airflow_db: None) -> Iterator[Write]:
 
     yield write
     with settings.engine.begin() as connection:
-        for model in (XComModel, TaskStateStoreModel, TaskInstance, DagRun, DagModel):
+        tables = [*([TaskStateStoreModel] if TaskStateStoreModel else []), XComModel, TaskInstance, DagRun, DagModel]
+        for model in tables:
             connection.execute(delete(model.__table__).where(model.__table__.c.dag_id.in_(dags)))
         connection.execute(delete(Trigger.__table__).where(Trigger.__table__.c.classpath == "ui_tests"))
         connection.execute(delete(DagBundleModel.__table__).where(DagBundleModel.__table__.c.name == "ui_tests"))
@@ -100,7 +106,10 @@ def log_in(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[LogIn]
 
     monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "0123456789abcdef" * 4)
     manager = WithClerk()
-    monkeypatch.setattr(airflow_app._AuthManagerState, "instance", manager)
+    if hasattr(airflow_app, "_AuthManagerState"):
+        monkeypatch.setattr(airflow_app._AuthManagerState, "instance", manager)
+    else:  # before Airflow 3.2
+        monkeypatch.setattr(airflow_app, "auth_manager", manager)
     server = FastAPI()
     server.state.auth_manager = manager
     for mounted in RaydocsPlugin.fastapi_apps:
@@ -215,7 +224,9 @@ def test_who_may_read_one_dag_sees_nothing_of_the_others(log_in: LogIn, write: W
 def test_who_may_not_read_a_dag_gets_none_of_its_tasks(log_in: LogIn, write: Write) -> None:
     write(night_run())
     clerk = log_in("user", "clerk")
-    assert clerk.get("/raydocs/api/runs", params={"dag_id": INVOICES}).status_code == 403
+    asked = clerk.get("/raydocs/api/runs", params={"dag_id": INVOICES, **PERIOD})
+    # Airflow 3.0 looks for a Dag in the path only; the list holds what the user may read, anyway.
+    assert asked.status_code == 403 or (Version("3.1") > AIRFLOW and asked.json()["runs"] == [])
     assert clerk.get(task_of(night_run())).status_code == 403
     assert clerk.get(f"{task_of(night_run())}/documents.csv").status_code == 403
     body = {"session_ids": [session_id(1)]}
@@ -371,6 +382,7 @@ class counted_queries:
 # The tab
 
 
+@LEDGER_IN_STATE_STORE
 def test_the_tab_says_why_three_are_missing_and_what_a_retry_does(log_in: LogIn, write: Write) -> None:
     write(night_run(max_tries=2), load_run())
     seen = get(log_in(), task_of(night_run()))
@@ -394,6 +406,7 @@ def test_the_tab_says_why_three_are_missing_and_what_a_retry_does(log_in: LogIn,
     assert datetime.fromisoformat(first["submitted_at"]).timestamp() == 1_900_000_000.0
 
 
+@LEDGER_IN_STATE_STORE
 def test_what_a_retry_does_follows_the_ledger_and_the_terms(log_in: LogIn, write: Write) -> None:
     documents = [
         document(1),
