@@ -202,7 +202,7 @@ class Spool:
         that another process wrote since are missing from it, and those it replaced cannot be read.
         """
         folder: Any = self._folder
-        if isinstance(folder, Path) or not hasattr(folder, "fs"):
+        if self.at_hand or not hasattr(folder, "fs"):
             return False
         folder.fs.invalidate_cache(folder.path)
         return True

@@ -37,7 +37,7 @@ def encode_cells(cells: Sequence[Cell]) -> str:
     Cells as JSON, for `RowFiles`.
 
     Decimals are strings. Of JSON numbers a reader may make doubles first, even for a column that it is told is a
-    decimal: DuckDB 2.0 then reads 123456789012.34 as 123456789012.339998720.
+    decimal: DuckDB 2.0.0 then reads 123456789012.34 as 123456789012.339998720.
     """
     return _encode([_plain(cell) for cell in cells])[1:-1]
 

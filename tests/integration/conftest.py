@@ -158,6 +158,19 @@ class Task:
         return {"ti": self, "outlet_events": {}}
 
 
+class OutletEvents:
+    """The event of a task's one outlet. Not a dict of assets: before Airflow 3.2 those of the SDK have no hash."""
+
+    def __init__(self, asset: Any) -> None:
+        self._asset = asset
+        self.extra: dict[str, Any] = {}
+
+    def __getitem__(self, asset: Any) -> OutletEvents:
+        if asset != self._asset:
+            raise KeyError(asset)
+        return self
+
+
 @pytest.fixture
 def ti() -> Task:
     return Task()

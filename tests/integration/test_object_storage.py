@@ -28,7 +28,18 @@ from raydocs_provider.landing.lake import name_files, name_partition
 from raydocs_provider.operators.raydocs import RaydocsExtractOperator
 from raydocs_provider.transfers.raydocs_to_object_storage import RaydocsToObjectStorageOperator
 from raydocs_provider.version_compat import AirflowFailException
-from tests.integration.conftest import CORRUPT, GOOD, HERE, ROOT, DagRun, Task, all_logs, requests_to, uris
+from tests.integration.conftest import (
+    CORRUPT,
+    GOOD,
+    HERE,
+    ROOT,
+    DagRun,
+    OutletEvents,
+    Task,
+    all_logs,
+    requests_to,
+    uris,
+)
 from tests.integration.test_operators import printed_numbers
 from tests.integration.test_s3 import keys_in, s3  # noqa: F401, a fixture
 from tests.integration.test_secrets import field_values
@@ -174,11 +185,11 @@ def test_a_mistake_that_no_template_makes_right_shows_when_the_dag_is_parsed(arg
 def test_what_was_written_goes_into_the_asset_event_with_the_manifest_but_for_its_documents(extracted, lake):
     asset = Asset("lake-invoices")
     manifest = extracted(GOOD[:2])
-    event = SimpleNamespace(extra={})
+    event = OutletEvents(asset)
     operator = RaydocsToObjectStorageOperator(
         task_id="lake", extraction=manifest, path=str(lake), table="invoices", outlets=[asset]
     )
-    written = operator.execute({**in_run(Task(task_id="lake")), "outlet_events": {asset: event}})  # type: ignore[arg-type]
+    written = operator.execute({**in_run(Task(task_id="lake")), "outlet_events": event})  # type: ignore[arg-type]
     assert event.extra.pop("extraction") == {name: value for name, value in manifest.items() if name != "documents"}
     assert event.extra == written
 
@@ -312,7 +323,9 @@ def test_a_storage_that_is_neither_a_disk_nor_an_object_store_works_too(extracte
 
     write(extracted([CORRUPT]), "memory://lake/x")
     again = write(extracted(GOOD[:1]), "memory://lake/x")
-    assert sorted(MemoryFileSystem.store) == sorted(f"/{file.partition('://')[2]}" for file in again["files"])
+    assert sorted(MemoryFileSystem.store) == sorted(
+        f"/{file.partition('://')[2].lstrip('/')}" for file in again["files"]
+    )
     assert len(again["files"]) == 8
 
 

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -23,7 +22,7 @@ from raydocs_provider.landing.warehouses.duckdb import DuckDBWarehouse
 from raydocs_provider.operators.raydocs import RaydocsExtractOperator
 from raydocs_provider.transfers.raydocs_to_sql import RaydocsToSqlOperator
 from raydocs_provider.version_compat import AirflowFailException
-from tests.integration.conftest import CORRUPT, GOOD, Task, count, requests_to, uris
+from tests.integration.conftest import CORRUPT, GOOD, OutletEvents, Task, count, requests_to, uris
 from tests.integration.test_operators import printed_numbers
 from tests.moved import XCOM_RETURN_KEY
 
@@ -211,11 +210,11 @@ def test_what_landed_goes_into_the_asset_event_with_the_manifest_but_for_its_doc
 ) -> None:
     asset = Asset("invoices")
     manifest = extracted(GOOD[:2])
-    event = SimpleNamespace(extra={})
+    event = OutletEvents(asset)
     operator = RaydocsToSqlOperator(
         task_id="load", extraction=manifest, conn_id="warehouse", table="invoices", outlets=[asset]
     )
-    landed = operator.execute({**ti.context, "outlet_events": {asset: event}})  # type: ignore[arg-type]
+    landed = operator.execute({**ti.context, "outlet_events": event})  # type: ignore[arg-type]
     assert event.extra.pop("extraction") == {name: value for name, value in manifest.items() if name != "documents"}
     assert event.extra | {"to_review": []} == landed
     assert landed["rows"] == dict(zip(TABLES, counts(query), strict=True))

@@ -76,7 +76,7 @@ def test_files_come_from_any_object_storage(hook: RaydocsHook, tmp_path: Path, s
         file.write(b"\x89PNG\r\n\x1a\n and more")
     (found,) = find_documents(f"{folder}/*.png", open_path)
     (record,) = upload_documents(hook, hash_documents([found]), {found.uri: found})
-    assert (record.state, record.size, record.uri) == (UPLOADED, 17, f"{folder}/one.png")
+    assert (record.state, record.size, record.uri) == (UPLOADED, 17, str(path))
     assert record.sha256 == hashlib.sha256(b"\x89PNG\r\n\x1a\n and more").hexdigest()
 
 

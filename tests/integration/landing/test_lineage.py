@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 from airflow.sdk import Asset
+from packaging.version import Version
 
 from raydocs_provider.api.models import Template
 from raydocs_provider.emulator import Emulator
@@ -25,6 +26,7 @@ from tests.integration.conftest import CORRUPT, GOOD, HERE, SCHEMA, DagRun, Task
 from tests.integration.landing.conftest import CONN_ID, MYSQL, POSTGRES, Database
 from tests.integration.test_secrets import field_values
 from tests.moved import BaseHook
+from tests.version_marks import AIRFLOW
 
 DAG = HERE / "dags" / "extract_and_load.py"
 ENGINES = pytest.mark.parametrize("database", ["duckdb", "sqlite", POSTGRES[0], MYSQL[0]], indirect=True)
@@ -423,7 +425,10 @@ def test_assets_have_the_names_that_openlineage_is_told(
     assert translated(collected.inputs) == names(told["inputs"])[1:]
     # Airflow has no assets for tables of DuckDB and SQLite.
     has_assets = database.hook.conn_type in ("postgres", "mysql")
-    assert translated(collected.outputs) == (names(told["outputs"]) if has_assets else [])
+    assert len(collected.outputs) == (len(told["outputs"]) if has_assets else 0)
+    # With Airflow 3.0 and 3.1 come providers that cannot name theirs for OpenLineage.
+    named = translated(collected.outputs)
+    assert named == (names(told["outputs"]) if has_assets else []) or (named == [] and Version("3.2") > AIRFLOW)
 
 
 def translated(infos: list[Any]) -> list[tuple[str, str]]:
@@ -431,7 +436,7 @@ def translated(infos: list[Any]) -> list[tuple[str, str]]:
     from airflow.providers.common.compat.openlineage.utils.utils import translate_airflow_asset
 
     found = [translate_airflow_asset(info.asset, info.context) for info in infos]
-    return [(dataset.namespace, dataset.name) for dataset in found]
+    return [(dataset.namespace, dataset.name) for dataset in found if dataset]
 
 
 @pytest.mark.parametrize("database", ["duckdb"], indirect=True)
