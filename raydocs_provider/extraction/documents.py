@@ -35,6 +35,7 @@ _MAGIC_BYTES = (
     (b"MM\x00*", "image/tiff"),
 )
 _MAX_NAMED = 5
+_NEAR = 0.8  # of a limit
 
 
 class StoragePath(Protocol):
@@ -178,6 +179,51 @@ def _spell_out_name(name: str) -> str:
     first, *between, last = pieces
     names = [first and f"{first}*", *(f"*{piece}*" for piece in between), last and f"*{last}"]
     return "/**/".join(names).strip("/") if any(names) else "**"
+
+
+def check_number(number: int, limit: int, documents: object) -> str | None:
+    """
+    Whether one task may take so many documents.
+
+    :param documents: as given, for the advice.
+    :returns: a warning where the limit is near, so that a folder that grows does not fail without notice; else None.
+    :raises RaydocsInputError: for more than the limit.
+    """
+    if number <= _NEAR * limit:
+        return None
+    if number <= limit:
+        return (
+            f"{number} documents: one task takes {limit} at most, and fails for more. Before it comes to that, map it "
+            f"over parts:\n\n{suggest_mapping(documents)}"
+        )
+    raise RaydocsInputError(
+        f"{number} documents are more than one task takes ({limit}). Nothing was uploaded. Map the task over "
+        f"parts:\n\n{suggest_mapping(documents)}"
+    )
+
+
+def suggest_mapping(documents: object, size: int = 500) -> str:
+    """
+    The lines of a Dag that extract the same documents in parts, to be copied out of an error.
+
+    :param documents: as given; a glob is written into them.
+    :param size: of a part.
+    """
+    pattern = documents.strip() if isinstance(documents, str) else "s3://conn_id@bucket/in/*.pdf"
+    folder, names = split_glob(pattern) if any(mark in pattern for mark in "*?[") else (pattern, "*.pdf")
+    return "\n".join(
+        (
+            "from airflow.sdk import ObjectStoragePath, task",
+            "",
+            "@task",
+            "def list_parts():",
+            f"    files = sorted(str(file) for file in ObjectStoragePath({folder!r}).glob({names!r}))",
+            f"    return [files[start : start + {size}] for start in range(0, len(files), {size})]",
+            "",
+            "RaydocsExtractOperator.partial(task_id=..., template_id=..., results_path=..., on_partial_failure='warn')"
+            ".expand(documents=list_parts())",
+        )
+    )
 
 
 def find_empty(documents: Sequence[SourceDocument]) -> list[SourceDocument]:

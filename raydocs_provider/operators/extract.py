@@ -50,8 +50,9 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
     ``templates-read``, ``sessions-read`` and ``sessions-write``.
 
     :param template_id: the template to extract with. (templated)
-    :param documents: a URI, a glob such as ``s3://conn_id@bucket/in/*.pdf``, or a list of them; at most 2,000
-        documents: for more, map the task. (templated)
+    :param documents: a URI, a glob such as ``s3://conn_id@bucket/in/*.pdf``, or a list of them. At most 2,000 documents
+        that are not skipped: more fail the task before anything is uploaded, and from 1,600 on it warns. For more, map
+        the task, as ``example_dags/invoices_mapped.py`` does. (templated)
     :param results_path: folder that receives one JSON file per finished session, readable by the triggerer and by the
         load task. None: the load fetches every result itself, and at most 100 documents fit. (templated)
     :param on_empty: ``"fail"`` (default) or ``"skip"`` when a glob matches nothing.
@@ -198,11 +199,8 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
                 f"{len(found)} documents are more than max_documents={self.max_documents} allows. Nothing was "
                 "uploaded. Narrow 'documents', or raise max_documents if so many are meant."
             )
-        if len(found) > MAX_DOCUMENTS_PER_TASK:
-            raise RaydocsInputError(
-                f"{len(found)} documents are more than one task waits for ({MAX_DOCUMENTS_PER_TASK}). Map the task "
-                "over lists of them: RaydocsExtractOperator.partial(...).expand(documents=[[...], [...]])."
-            )
+        if not self.skip_landed_in or self.force:
+            self._check_number(len(found))
         template = hook.get_template(template_id)
         reporter.template_name = template.name
         self._rehearse_load(template)
@@ -221,6 +219,8 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         if skipped := sum(record.state == SKIPPED for record in records):
             counted = say_count(skipped, "document that is", "documents that are")
             self.log.info("Skipping %s landed in %s already.", counted, self.skip_landed_in)
+        if self.skip_landed_in and not self.force:  # a folder may grow as long as most of it is landed
+            self._check_number(len(records) - skipped)
         self._submitted = sum(record.state == SUBMITTED for record in records)
         if self._submitted:
             self.log.info("Going on with %s of an earlier attempt.", say_count(self._submitted, "submitted document"))
@@ -259,6 +259,12 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
             self._submitted += sum(record.state == SUBMITTED for record in sent[-len(batch) :])
             push_progress(context, reporter.describe(describe([*settled, *sent]), len(records)))
         return describe(spread(records, FOUND, sent))
+
+    def _check_number(self, number: int) -> None:
+        from raydocs_provider.extraction.documents import check_number
+
+        if warning := check_number(number, MAX_DOCUMENTS_PER_TASK, self.documents):
+            self.log.warning("%s", warning)
 
     def _find_landed(self, template: Template, records: Sequence[DocumentRecord]) -> frozenset[str]:
         if not self.skip_landed_in or self.force:

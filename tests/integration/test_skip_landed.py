@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 
 from raydocs_provider.exceptions import RaydocsInputError
 from tests.integration.conftest import GOOD, Task, billed, requests_to, uris
@@ -111,9 +112,37 @@ def test_more_documents_than_one_task_waits_for_are_refused_with_the_way_to_map_
         documents=f"{tmp_path.as_uri()}/*.pdf",
         results_path=(tmp_path / "results").as_uri(),
     )
-    with pytest.raises(RaydocsInputError, match=r"2001 documents .* Map the task .*expand\(documents="):
+    with pytest.raises(RaydocsInputError, match=r"^2001 documents are more than one task takes \(2000\)") as refused:
         operator.execute(Task().context)
     assert not requests_to(emulator)
+    # Its lines are copied into a Dag as they are, with what only the author knows filled in.
+    lines = str(refused.value).partition("\n\n")[2]
+    for name, value in (("task_id", "extract"), ("template_id", "t"), ("results_path", "file:///results")):
+        lines = lines.replace(f"{name}=...", f"{name}={value!r}")
+    names: dict[str, Any] = {"RaydocsExtractOperator": RaydocsExtractOperator}
+    with DAG("copied"):
+        exec(lines, names)
+    parts = names["list_parts"].function()
+    assert [len(part) for part in parts] == [500, 500, 500, 500, 1]
+    assert {path for part in parts for path in part} == {(tmp_path / f"{n}.pdf").as_uri() for n in range(2001)}
+
+
+def test_a_folder_may_grow_beyond_the_limit_as_long_as_most_of_it_is_landed_and_is_warned_of_it_before(
+    extract: Callable[..., dict[str, Any]], emulator: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    from raydocs_provider.operators import extract as module
+
+    monkeypatch.setattr(module, "MAX_DOCUMENTS_PER_TASK", 2)
+    extract(DOCUMENTS[:1])
+    assert "2 at most" not in capsys.readouterr().out
+    extract(GOOD[1:3], skip_landed_in=None)
+    assert "2 documents: one task takes 2 at most, and fails for more." in capsys.readouterr().out
+    assert extract(DOCUMENTS + GOOD[3:4])["counts"]["extracted"] == 1
+    paid = billed(emulator)
+    for arguments in ({"force": True}, {"skip_landed_in": None}):
+        with pytest.raises(RaydocsInputError, match="more than one task takes"):
+            extract(DOCUMENTS, **arguments)
+    assert billed(emulator) == paid
 
 
 @pytest.mark.parametrize("target", ["warehouse", "warehouse/", "/invoices", ""])
