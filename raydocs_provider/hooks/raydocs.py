@@ -82,15 +82,20 @@ class RaydocsHook(HttpHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Extra fields of the connection form, for Airflow before 3.2."""
-        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
         from flask_babel import lazy_gettext
-        from wtforms import IntegerField, StringField
+        from wtforms import IntegerField, PasswordField, StringField
         from wtforms.validators import Optional
 
+        kinds = {"password": (PasswordField, BS3PasswordFieldWidget), "integer": (IntegerField, BS3TextFieldWidget)}
+
+        def kind_of(schema: Mapping[str, Any]) -> tuple[Any, Any]:
+            return kinds.get(schema.get("format") or schema["type"][0], (StringField, BS3TextFieldWidget))
+
         return {
-            name: (IntegerField if "integer" in field["schema"]["type"] else StringField)(
+            name: kind_of(field["schema"])[0](
                 lazy_gettext(field["label"]),
-                widget=BS3TextFieldWidget(),
+                widget=kind_of(field["schema"])[1](),
                 description=field["description"],
                 default=field["schema"].get("default"),
                 validators=[Optional()],

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
+from collections.abc import Callable
 from importlib.metadata import distribution, entry_points
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
 import pytest
 from packaging.utils import canonicalize_name
 
-from raydocs_provider.get_provider_info import get_provider_info
+from raydocs_provider.get_provider_info import CONNECTION_FIELDS, get_provider_info
+from raydocs_provider.hooks.raydocs import RaydocsHook
 
 SCHEMAS = sorted((Path(__file__).parents[1] / "data" / "provider_info_schemas").glob("*.json"))
 INFO = get_provider_info()
@@ -80,3 +84,31 @@ def modules(info: Any) -> list[str]:
 def airflow_schema(name: str) -> dict[str, Any]:
     schema: dict[str, Any] = json.loads((files("airflow") / name).read_text())
     return schema
+
+
+def test_the_form_of_older_airflows_has_the_same_fields_and_masks_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow 3.0 and 3.1 ask the hook, with stand-ins for a web framework that they no longer have."""
+    made = {name: type(name, (SimpleNamespace,), {}) for name in ("StringField", "IntegerField", "PasswordField")}
+
+    def make(name: str) -> Callable[..., Any]:
+        return lambda label, **options: made[name](label=label, **options)
+
+    widgets = {name: lambda name=name: name for name in ("BS3TextFieldWidget", "BS3PasswordFieldWidget")}
+    for module, names in {
+        "flask_appbuilder": {},
+        "flask_appbuilder.fieldwidgets": widgets,
+        "flask_babel": {"lazy_gettext": str},
+        "wtforms": {name: make(name) for name in made},
+        "wtforms.validators": {"Optional": object},
+    }.items():
+        monkeypatch.setitem(sys.modules, module, SimpleNamespace(**names))
+    form = RaydocsHook.get_connection_form_widgets()
+    assert {name: (field.label, field.description, field.default) for name, field in form.items()} == {
+        name: (field["label"], field["description"], field["schema"].get("default"))
+        for name, field in CONNECTION_FIELDS.items()
+    }
+    masked = {name for name, field in CONNECTION_FIELDS.items() if field["schema"].get("format") == "password"}
+    assert {name for name, field in form.items() if isinstance(field, made["PasswordField"])} == masked
+    assert {name for name, field in form.items() if field.widget == "BS3PasswordFieldWidget"} == masked
+    whole = {name for name, field in CONNECTION_FIELDS.items() if "integer" in field["schema"]["type"]}
+    assert {name for name, field in form.items() if isinstance(field, made["IntegerField"])} == whole
