@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
+# What .venv does otherwise than the packages ask for is said here and not in pyproject.toml: there uv would do the same to
+# whoever installs something of their own in this folder.
+UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) UV_OVERRIDE=requirements-dev.overrides.txt UV_EXCLUDE=requirements-dev.excludes.txt $(BIN)/uv
 # Without .pyc files every Airflow process would pay seconds at its start; uv compiles what it installs.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -41,7 +43,7 @@ format: install  ## put the code into shape
 
 install: $(VENV)/.installed  ## make .venv, with the versions of requirements-dev.lock
 
-$(VENV)/.installed: requirements-dev.lock pyproject.toml
+$(VENV)/.installed: requirements-dev.lock requirements-dev.overrides.txt requirements-dev.excludes.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Installing into $(VENV) ..."
@@ -53,7 +55,7 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 
 # The lock names versions and hashes only, so that any index that serves the same files will do.
 lock: install  ## resolve requirements-dev.lock anew
-	$(BIN)/uv pip compile pyproject.toml --extra test --extra bench --universal --python-version 3.11 --generate-hashes \
+	$(UV) pip compile pyproject.toml --extra test --extra bench --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet -o requirements-dev.lock
 
 clean:  ## remove .venv and what was built

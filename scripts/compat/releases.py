@@ -106,8 +106,6 @@ def resolver_options(cell: Cell, constraints: str = "") -> list[str]:
     """
     Options of ``uv pip install`` that make the packages beside Airflow those of this kind of cell.
 
-    Run uv outside the source tree: in it, the overrides for `.venv` in pyproject.toml would apply.
-
     :param constraints: file or URL of the constraints of the release, with ``{airflow}`` and ``{python}`` where the
         versions go; used instead of the date. Default: none is at hand.
     """

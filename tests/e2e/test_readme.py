@@ -168,8 +168,7 @@ def test_what_is_installed_beside_the_pins_of_a_release_leaves_them_alone(tmp_pa
     run([UV, "venv", "--quiet", "--python", sys.executable, python.parents[1]])
     before: set[str] = set()
     for block in blocks("pip")[1:]:  # the first one is for an empty environment, which test_wheel.py has
-        # Outside of the tree, so that the overrides for `.venv` in pyproject.toml do not apply.
-        run([UV, "pip", "install", "--quiet", "--python", python, *installed_here(block.text, wheel)], cwd=tmp_path)
+        run([UV, "pip", "install", "--quiet", "--python", python, *installed_here(block.text, wheel)])
         after = set(run([UV, "pip", "freeze", "--python", python]).splitlines())
         assert before <= after, f"{block.text} replaces {before - after}"
         before = after
@@ -191,10 +190,10 @@ def installed_here(command: str, wheel: Path) -> list[str]:
     return [*arguments, *resolver_options(Cell(release(version), "pins", "3.11"))]
 
 
-def run(command: list[Any], environment: Mapping[str, str] = os.environ, cwd: Path = ROOT) -> str:
+def run(command: list[Any], environment: Mapping[str, str] = os.environ) -> str:
     """Run a command and return what it printed; fail with its own words."""
     done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, env=environment, cwd=cwd, check=False
+        [str(part) for part in command], capture_output=True, text=True, env=environment, cwd=ROOT, check=False
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
