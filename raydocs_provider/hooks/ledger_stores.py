@@ -28,10 +28,12 @@ class StateLedgerStore:
     Airflow itself refuses the writes of an attempt that it has given up: each attempt has an id of its own.
 
     :param store: ``context["task_state_store"]``.
+    :param older: where attempts have left entries that ran before Airflow was upgraded to 3.3; they are taken over.
     """
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Any, older: LedgerStore | None = None) -> None:
         self._store = store
+        self._older = older
 
     def get(self, key: str) -> Any:
         """
@@ -39,7 +41,10 @@ class StateLedgerStore:
 
         :raises RaydocsSupersededError: when Airflow says that it has given this attempt up.
         """
-        return self._ask(lambda: self._store.get(key))
+        value = self._ask(lambda: self._store.get(key))
+        if value is None and self._older is not None and (value := self._older.get(key)) is not None:
+            self.set(key, value)
+        return value
 
     def set(self, key: str, value: Any) -> None:
         """
@@ -124,11 +129,14 @@ def _epoch(ti: Any, retries: int) -> int:
 
 def _choose_store(context: Context, spool: Spool | None) -> LedgerStore | None:
     store = cast("dict[str, Any]", context).get("task_state_store")
-    if store is not None:
-        return StateLedgerStore(store)
+    ti = context["ti"]
+    files = None
     if spool is not None:
-        ti = context["ti"]
-        return SpoolLedgerStore(spool, "\0".join((ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index))))
+        files = SpoolLedgerStore(spool, "\0".join((ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index))))
+    if store is not None:
+        return StateLedgerStore(store, files)
+    if files is not None:
+        return files
     log.warning(
         "Submissions are not recorded: this Airflow has no task state store (3.3 and newer have) and no results_path "
         "is set. A retry of this task would submit, and pay for, every document again."

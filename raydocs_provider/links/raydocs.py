@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -13,6 +14,8 @@ from raydocs_provider.version_compat import conf, has_plugin_tabs
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import TaskInstanceKey
+
+log = logging.getLogger(__name__)
 
 #: Where the tab is, below the page of a task instance.
 TAB = "plugin/raydocs-documents"
@@ -65,9 +68,12 @@ def push_links(context: Context, dashboard: str | None) -> None:
     :param dashboard: the address of the dashboard; None: there is no such link.
     """
     ti = context["ti"]
-    ti.xcom_push(key=RaydocsDocumentsLink().xcom_key, value=_tab(ti))
-    # Empty, not left out: Airflow logs an error when it then looks for it, and shows no link either way.
-    ti.xcom_push(key=DASHBOARD_KEY, value=dashboard or "")
+    try:
+        ti.xcom_push(key=RaydocsDocumentsLink().xcom_key, value=_tab(ti))
+        # Empty, not left out: Airflow logs an error when it then looks for it, and shows no link either way.
+        ti.xcom_push(key=DASHBOARD_KEY, value=dashboard or "")
+    except Exception as problem:  # they are there to be clicked on, and the documents are worth more
+        log.warning("The links of this task are not shown yet: %s.", type(problem).__name__)
 
 
 def _tab(ti: Any) -> str:

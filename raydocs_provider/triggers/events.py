@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from raydocs_provider import exceptions
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
 
 # How long a deferrable task keeps its worker after submitting, in case the sessions end at once. Deferring and coming
 # back costs more than that, and a trigger must not fire within seconds (see MIN_SECONDS_DEFERRED).
@@ -40,8 +43,15 @@ def check_event(event: dict[str, Any] | None) -> tuple[dict[str, Any], bool]:
 
 
 def push_manifest(context: Context, written: dict[str, Any]) -> None:
-    """Leave the manifest of a task that fails: Airflow pushes none then, and the documents are paid for."""
+    """
+    Leave the manifest of a task that fails: Airflow pushes none then, and the documents are paid for.
+
+    An attempt that Airflow has given up may push nothing any more. What failed the task is told all the same.
+    """
     # Looked up here because it loads Airflow's database models, which parsing a Dag need not do.
     from airflow.sdk.bases.xcom import BaseXCom
 
-    context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=written)
+    try:
+        context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=written)
+    except Exception as problem:
+        log.warning("The manifest could not be left for a load: %s.", type(problem).__name__)

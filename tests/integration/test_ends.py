@@ -216,6 +216,20 @@ def test_ended_while_uploading_the_next_attempt_submits_each_document_once(
     assert billed(emulator) == 4
 
 
+def test_an_attempt_after_the_upgrade_to_airflow_3_3_goes_on_with_the_ledger_in_files(
+    template: Template, emulator: Emulator, results_path: str, batches_of_two: None
+) -> None:
+    task = TaskRun(template, None, documents=uris(GOOD[:4]), results_path=results_path)
+    with ended_at(emulator, "/__storage__/", nth=3):
+        task.fails(AirflowTaskTimeout)
+    task.store = StateStore()
+    assert all_extracted(task.attempt())
+    assert billed(emulator) == 4
+    shutil.rmtree(Path(urlsplit(results_path).path))
+    assert all_extracted(task.attempt()), "the state store has it all from then on"
+    assert billed(emulator) == 4
+
+
 @pytest.mark.parametrize("on_ambiguous_submit", ["fail", "resubmit"])
 def test_ended_while_submitting_the_next_attempt_reports_one_batch_or_submits_it_again(
     task: TaskRun, emulator: Emulator, batches_of_two: None, on_ambiguous_submit: str
@@ -333,6 +347,21 @@ def test_a_thawed_attempt_submits_nothing_when_its_successor_has_begun(
     before = 2 if frozen_at > 2 else 0
     assert billed(emulator) == 4 + (before if cleared else 0)
     monkeypatch.undo()
+
+
+def test_an_attempt_that_may_push_nothing_any_more_still_says_what_ended_it(
+    task: TaskRun, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow takes no XCom of an attempt that it has given up; its errors are not shown instead of ours."""
+
+    def refuse(self: Task, key: str, value: Any) -> None:
+        raise AirflowRuntimeError(SimpleNamespace(error=SimpleNamespace(value="API_SERVER_ERROR"), detail={}))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Task, "xcom_push", refuse)
+    emulator.add_fault("answer", path=LOOK, nth=2, status=401)
+    with pytest.raises(RaydocsAuthenticationError) as ended:
+        task.attempt()
+    assert not isinstance(ended.value.__context__, AirflowRuntimeError)
 
 
 def test_a_thawed_attempt_that_only_begins_now_submits_nothing(task: TaskRun, emulator: Emulator) -> None:

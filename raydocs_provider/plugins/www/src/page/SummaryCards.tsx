@@ -38,6 +38,8 @@ function describe(summary: Summary, now: Date): Card[] {
   const { documents, extracted, failed, skipped, open, oldest_open: oldest, seconds } = summary;
   const age = oldest === null ? undefined : Math.max(0, now.getTime() / 1000 - oldest);
   const waits = [
+    // Airflow forgets what an attempt has left when the next one begins, and a killed one has not told its last.
+    "of last attempts",
     summary.limited > 0 ? `${formatNumber(summary.limited)} refused (429)` : "none refused",
     summary.budget_wait >= 1 ? `waited ${formatDuration(summary.budget_wait)}` : "",
   ];

@@ -80,7 +80,7 @@ function Headline({ details: { run, links } }: { details: TaskDetails }) {
   const facts = [
     run.template_name ?? run.template_id ? `template ${run.template_name ?? run.template_id ?? ""}` : "",
     run.seconds ? `${formatDuration(run.seconds.p50)} per document, slowest ${formatDuration(run.seconds.max)}` : "",
-    count(run.requests, "API request"),
+    `${count(run.requests, "API request")} by this attempt`,
     run.limited > 0 ? `${formatNumber(run.limited)} refused (429)` : "",
     run.budget_wait >= 1 ? `waited ${formatDuration(run.budget_wait)} for the request budget` : "",
   ].filter(Boolean);
