@@ -167,3 +167,26 @@ def test_what_another_process_wrote_since_a_listing_is_read(s3):
     assert set(spool.known_sessions(["first", "second"])) == {"first", "second"}
     write_elsewhere("third.json", {**session, "session_id": "third"})
     assert spool.read_session("third")[0].code == "x"
+
+
+def test_an_old_attempt_finds_on_s3_that_its_successor_owns_the_ledger(s3):
+    """Though it has listed the folder before: what is looked at before a batch is paid for is what lies there now."""
+    from raydocs_provider.exceptions import RaydocsSupersededError
+    from raydocs_provider.extraction.ledger import Attempt, Claim, Ledger
+    from raydocs_provider.hooks.ledger_stores import SpoolLedgerStore
+    from raydocs_provider.hooks.storage import open_spool
+
+    spool = open_spool("s3://aws_default@lake/run/")
+    assert spool is not None
+    old, new = ({"id": f"019a0000-0000-7000-8000-00000000000{number}", "try_number": number} for number in (1, 2))
+    ledger = Ledger(SpoolLedgerStore(spool, "task"), Claim(0, "raydocs_default", "t", "h"), Attempt(**old))
+    ledger.take_over()
+    ledger.record(ledger.intend(["a"], 100.0), ["a"], ["s1"], 100.0)
+    spool.known_sessions(["s1"])
+    (mark,) = (key for key in keys_in(s3, "lake") if "owner" in key)
+    assert json.loads(s3.get_object(Bucket="lake", Key=mark)["Body"].read()) == old
+    s3.put_object(Bucket="lake", Key=mark, Body=json.dumps(new).encode())
+    before = {key: s3.get_object(Bucket="lake", Key=key)["Body"].read() for key in keys_in(s3, "lake")}
+    with pytest.raises(RaydocsSupersededError, match=r"\(try 2\) has begun"):
+        ledger.intend(["b"], 100.0)
+    assert {key: s3.get_object(Bucket="lake", Key=key)["Body"].read() for key in keys_in(s3, "lake")} == before
