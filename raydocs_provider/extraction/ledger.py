@@ -305,9 +305,12 @@ def _is_later(owner: object, attempt_id: str) -> bool:
 
 
 def _superseded(owner: object) -> RaydocsSupersededError:
-    number = owner.get("try_number") if isinstance(owner, Mapping) else None
-    newer = "A newer attempt of this task" if number is None else f"A newer attempt of this task (try {number})"
+    if not isinstance(owner, Mapping):
+        return RaydocsSupersededError(
+            "The ledger is gone. Either Airflow has begun a newer attempt of this task, which goes on with what was "
+            "submitted, or somebody has deleted it. This one stops before it submits, and pays for, anything more."
+        )
     return RaydocsSupersededError(
-        f"{newer} has begun since, so this one stops before it submits, and pays for, anything more. Nothing is to be "
-        "done: the newer one goes on with what was submitted."
+        f"A newer attempt of this task (try {owner.get('try_number')}) has begun since, so this one stops before it "
+        "submits, and pays for, anything more. Nothing is to be done: the newer one goes on with what was submitted."
     )
