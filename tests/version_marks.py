@@ -10,6 +10,13 @@ from packaging.version import Version
 AIRFLOW = Version(version("apache-airflow-core"))
 
 
+def needs_package(name: str, since: str, *, because: str) -> pytest.MarkDecorator:
+    """A mark of tests that need a newer package than the pins of some release of Airflow hold."""
+    installed = version(name)
+    reason = f"needs {name} {since}, because {because}; this is {installed}"
+    return pytest.mark.skipif(Version(installed) < Version(since), reason=reason)
+
+
 def why_not_here(mark: pytest.Mark, installed: Version = AIRFLOW) -> str | None:
     """
     Why a test does not run on this Airflow; None where it does.

@@ -18,6 +18,8 @@ from raydocs_provider.links.raydocs import TAB
 from tests.integration.conftest import CORRUPT, GOOD, ROOT, DagRun
 from tests.integration.test_example_dags import warehouse  # noqa: F401 - a fixture
 
+pytestmark = pytest.mark.airflow("3.2", because="a deadline has a callback there")
+
 EXAMPLE = ROOT / "example_dags" / "invoices_with_alerts.py"
 
 

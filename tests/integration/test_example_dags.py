@@ -17,9 +17,19 @@ import pytest
 
 from raydocs_provider.emulator import Emulator
 from tests.integration.conftest import ROOT, DagRun, billed
+from tests.moved import DagBag
+from tests.version_marks import needs_package, why_not_here
 
 EXAMPLES = sorted(path for path in (ROOT / "example_dags").glob("*.py"))
 WITH_REVIEW = ROOT / "example_dags" / "invoices_with_review.py"
+# What runs on some versions only; each such file says so itself.
+NEEDS = {
+    "invoices_with_alerts": [pytest.mark.airflow("3.2", because="a deadline has a callback there")],
+    "invoices_with_review": [
+        pytest.mark.airflow("3.1", because="tasks can ask people there"),
+        needs_package("apache-airflow-providers-standard", "1.13.1", because="its HITLOperator has a response_timeout"),
+    ],
+}
 CHECKED, NOT_NOW = "Checked", "Leave in review"
 EXPECTED = json.loads((ROOT / "tests" / "data" / "sample_invoices.json").read_text(encoding="utf-8"))
 
@@ -149,7 +159,28 @@ def ledger(warehouse: Path) -> str:
     return str(name).removesuffix("__documents")
 
 
+def with_review(test: Callable[..., None]) -> Callable[..., None]:
+    for mark in NEEDS["invoices_with_review"]:
+        test = mark(test)
+    return test
+
+
+def lacking(example: Path) -> bool:
+    """Whether what an example needs is not installed."""
+    marks = [decorator.mark for decorator in NEEDS.get(example.stem, ())]
+    return any(why_not_here(mark) if mark.name == "airflow" else mark.args[0] for mark in marks)
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_can_be_read_or_says_what_it_needs(example: Path, airflow_db: None) -> None:
+    errors = DagBag(str(example)).import_errors
+    assert bool(errors) == lacking(example), errors
+    assert all("newer: leave its file out here." in error for error in errors.values())
+
+
+@pytest.mark.parametrize(
+    "example", [pytest.param(path, marks=NEEDS.get(path.stem, ()), id=path.stem) for path in EXAMPLES]
+)
 def test_an_example_lands_what_is_printed_in_the_documents(
     run_dag: Callable[..., DagRun],
     warehouse: Path,
@@ -204,6 +235,7 @@ def reviews(warehouse: Path) -> dict[str, tuple[Any, ...]]:
         return {name: tuple(rest) for name, *rest in connection.execute(sql).fetchall()}
 
 
+@with_review
 def test_a_person_is_asked_about_what_is_in_question_and_shown_no_value(
     run_dag: Callable[..., DagRun], warehouse: Path, person: Person
 ) -> None:
@@ -218,6 +250,7 @@ def test_a_person_is_asked_about_what_is_in_question_and_shown_no_value(
     assert reviews(warehouse) == dict.fromkeys(TO_REVIEW, ("approved", "Rita", True))
 
 
+@with_review
 def test_what_a_person_types_lands_and_what_is_left_stays_in_review(
     run_dag: Callable[..., DagRun], warehouse: Path, person: Person, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -250,6 +283,7 @@ def test_what_a_person_types_lands_and_what_is_left_stays_in_review(
     assert [typed for typed in ("2031-04-30", "1250.75") if typed in log] == []
 
 
+@with_review
 @pytest.mark.parametrize(
     ("typed", "failed", "said"),
     [
@@ -281,6 +315,7 @@ def test_what_was_typed_wrong_is_said_and_changes_nothing(
     assert reviews(warehouse) == dict.fromkeys([NO_DUE_DATE, OTHER_LABEL], ("review", None, False))
 
 
+@with_review
 def test_where_nothing_is_in_question_nobody_is_asked(
     run_dag: Callable[..., DagRun], warehouse: Path, person: Person, tmp_path: Path
 ) -> None:
@@ -295,6 +330,7 @@ def test_where_nothing_is_in_question_nobody_is_asked(
     assert len(landed(warehouse, "invoices_with_review")) == 1
 
 
+@with_review
 def test_the_name_of_a_file_is_shown_as_it_is(
     run_dag: Callable[..., DagRun], warehouse: Path, person: Person, tmp_path: Path
 ) -> None:
