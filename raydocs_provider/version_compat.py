@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from airflow.sdk.lineage import get_hook_lineage_collector
     from airflow.sdk.observability.stats import Stats
 
+# Where Airflow keeps what a task returns. It names the key in other modules in 3.0 than from 3.1 on.
+XCOM_RETURN_KEY = "return_value"
+
 __all__ = [
+    "XCOM_RETURN_KEY",
     "AirflowException",
     "AirflowFailException",
     "AirflowSensorTimeout",

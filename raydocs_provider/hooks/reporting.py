@@ -18,7 +18,7 @@ from raydocs_provider.extraction.failures import describe_missing
 from raydocs_provider.extraction.manifest import Manifest
 from raydocs_provider.extraction.progress import EXTRACT, PROGRESS_KEY, Usage, describe_extraction, describe_landing
 from raydocs_provider.hooks.metrics import count_rows
-from raydocs_provider.version_compat import AirflowFailException
+from raydocs_provider.version_compat import XCOM_RETURN_KEY, AirflowFailException
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -137,7 +137,7 @@ def report_missing(context: Context, manifest: Manifest, landed: Mapping[str, An
     if choice == WARN:
         log.warning("%s. Everything else has landed.", missing)
         return
-    context["ti"].xcom_push(key=XCom.XCOM_RETURN_KEY, value=dict(landed))
+    context["ti"].xcom_push(key=XCOM_RETURN_KEY, value=dict(landed))
     raise AirflowFailException(
         f"{missing}. Everything else has landed, and this task would only land the same again. To have what is "
         "missing, clear the extraction: with skip_landed_in, it does not pay again for what a warehouse holds. If the "

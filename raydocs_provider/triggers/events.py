@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from raydocs_provider import exceptions
+from raydocs_provider.version_compat import XCOM_RETURN_KEY
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -48,10 +49,7 @@ def push_manifest(context: Context, written: dict[str, Any]) -> None:
 
     An attempt that Airflow has given up may push nothing any more. What failed the task is told all the same.
     """
-    # Looked up here because it loads Airflow's database models, which parsing a Dag need not do.
-    from airflow.sdk.bases.xcom import BaseXCom
-
     try:
-        context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=written)
+        context["ti"].xcom_push(key=XCOM_RETURN_KEY, value=written)
     except Exception as problem:
         log.warning("The manifest could not be left for a load: %s.", type(problem).__name__)

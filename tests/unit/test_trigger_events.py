@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from raydocs_provider import exceptions
 from raydocs_provider.exceptions import RaydocsError
-from raydocs_provider.triggers.events import check_event
+from raydocs_provider.triggers.events import check_event, push_manifest
 
 MANIFEST = {"schema_version": 1}
 ERRORS = [kind for _, kind in inspect.getmembers(exceptions, inspect.isclass) if issubclass(kind, RaydocsError)]
@@ -51,3 +52,10 @@ def test_an_error_of_an_unknown_name_is_an_error_all_the_same(name: Any) -> None
 def test_an_event_nobody_knows_is_no_success(event: Any) -> None:
     with pytest.raises(RaydocsError, match="an event this version does not know"):
         check_event(event)
+
+
+def test_the_manifest_of_a_failing_task_is_left_where_a_return_value_would_be() -> None:
+    pushed: dict[str, Any] = {}
+    ti = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
+    push_manifest(cast("Any", {"ti": ti}), {"counts": {}})
+    assert pushed == {"return_value": {"counts": {}}}
