@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: soak help demo airflow test lint format install lock clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 demo: install  ## run the invoices Dag in a real Airflow and show what lands (KEEP=1 keeps the database)
 	@$(BIN)/python -m scripts.demo
@@ -59,7 +59,7 @@ lock: install  ## resolve requirements-dev.lock anew
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet -o requirements-dev.lock
 
 clean:  ## remove .venv and what was built
-	rm -rf $(VENV) dist .compat .nox
+	rm -rf $(VENV) $(VENV)-celery dist .compat .nox
 
 .PHONY: chaos
 chaos: install  ## kill 100 runs at random requests and check what was paid and landed (SEED=17: one of them)
@@ -76,3 +76,8 @@ soak: install  ## 2,000 documents through a real Airflow, counted and watched (a
 .PHONY: ui
 ui:  ## check, test and build the page and tab of the Airflow UI (after a change in plugins/www)
 	cd raydocs_provider/plugins/www && npm ci --no-audit --no-fund && npm run check && npm test && npm run build
+
+# PostgreSQL and Redis that run here are used, else started. uv makes .venv-celery for Airflow's processes.
+.PHONY: e2e-celery
+e2e-celery: install  ## Celery, two workers, PostgreSQL, S3: killed, frozen, upgraded and counted (SCENARIO=kills: one of them)
+	@$(BIN)/python -m tests.distributed $(if $(SCENARIO),--scenario $(SCENARIO))
