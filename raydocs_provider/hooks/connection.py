@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 from raydocs_provider import __version__
 from raydocs_provider.exceptions import RaydocsInputError
+from raydocs_provider.version_compat import AirflowNotFoundException
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +81,25 @@ class ConnectionSettings:
             if link is not None and f"{{{name}}}" in link:
                 link = link.replace(f"{{{name}}}", quote(value, safe="")) if value else None
         return link
+
+
+@contextmanager
+def missing_connection_explained(conn_id: str) -> Iterator[None]:
+    """
+    Around a look-up of a connection.
+
+    :raises RaydocsInputError: there is none, with where it can be set. A retry may find it: secrets backends that are
+        away for a moment say the same as those that have none.
+    """
+    try:
+        yield
+    except AirflowNotFoundException:
+        raise RaydocsInputError(
+            f"Connection '{conn_id}' is not defined where this runs. Create it (Admin > Connections), "
+            f"or set AIRFLOW_CONN_{conn_id.upper()}. If that is set, Airflow could not use it: as JSON it may have the "
+            "keys conn_type, host, login, password, schema, port, description and extra; all else belongs into extra.",
+            retryable=True,
+        ) from None
 
 
 def read_settings(connection: ConnectionLike, extra: Mapping[str, Any]) -> ConnectionSettings:

@@ -31,7 +31,12 @@ from raydocs_provider.exceptions import (
 from raydocs_provider.extraction.budget import Urgency
 from raydocs_provider.extraction.progress import Usage
 from raydocs_provider.get_provider_info import CONNECTION_FIELDS, CONNECTION_UI_BEHAVIOUR
-from raydocs_provider.hooks.connection import CONNECT_TIMEOUT_SECONDS, ConnectionSettings, read_settings
+from raydocs_provider.hooks.connection import (
+    CONNECT_TIMEOUT_SECONDS,
+    ConnectionSettings,
+    missing_connection_explained,
+    read_settings,
+)
 from raydocs_provider.hooks.metrics import count_answer
 from raydocs_provider.hooks.pacing import Waiter, pacer_for, urgency_of
 from raydocs_provider.hooks.retrying import retry_options
@@ -108,9 +113,10 @@ class RaydocsHook(HttpHook):
         """
         The connection, read and checked once.
 
-        :raises RaydocsInputError: for a connection that cannot work (no token, no URL).
+        :raises RaydocsInputError: for a connection that is missing or cannot work (no token, no URL).
         """
-        connection = self.get_connection(self.raydocs_conn_id)
+        with missing_connection_explained(self.raydocs_conn_id):
+            connection = self.get_connection(self.raydocs_conn_id)
         return read_settings(connection, connection.extra_dejson)
 
     def get_conn(

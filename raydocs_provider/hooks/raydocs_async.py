@@ -18,7 +18,12 @@ from requests.utils import get_environ_proxies, select_proxy
 from raydocs_provider.api.requests import ApiRequest
 from raydocs_provider.api.responses import no_answer, read_answer
 from raydocs_provider.extraction.progress import Usage
-from raydocs_provider.hooks.connection import CONNECT_TIMEOUT_SECONDS, ConnectionSettings, read_settings
+from raydocs_provider.hooks.connection import (
+    CONNECT_TIMEOUT_SECONDS,
+    ConnectionSettings,
+    missing_connection_explained,
+    read_settings,
+)
 from raydocs_provider.hooks.metrics import count_answer
 from raydocs_provider.hooks.pacing import Waiter, pacer_for, urgency_of
 from raydocs_provider.hooks.retrying import retry_options
@@ -78,10 +83,12 @@ class RaydocsAsyncHook(HttpAsyncHook):
         """
         Read and check the connection, without blocking the loop.
 
-        :raises RaydocsInputError: for a connection that cannot work.
+        :raises RaydocsInputError: for a connection that is missing or cannot work.
         """
         if self._settings is None:
-            self._settings = read_settings(*await self._look_up())
+            with missing_connection_explained(self.raydocs_conn_id):
+                found = await self._look_up()
+            self._settings = read_settings(*found)
         return self._settings
 
     async def _look_up(self) -> tuple[Connection, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from raydocs_provider.exceptions import RaydocsInputError
+from raydocs_provider.hooks.connection import missing_connection_explained
 from raydocs_provider.landing.warehouses import Warehouse, warehouse_for
 from raydocs_provider.version_compat import AirflowException, BaseHook
 
@@ -23,11 +24,12 @@ def open_warehouse(conn_id: str) -> Warehouse:
     """
     The warehouse of an Airflow connection. Nothing is connected to yet.
 
-    :param conn_id: the connection; Airflow says so itself if there is none.
-    :raises RaydocsInputError: the package for its type is not installed where this runs, or nothing of this package
-        can land there.
+    :param conn_id: the connection.
+    :raises RaydocsInputError: there is no such connection, the package for its type is not installed where this runs,
+        or nothing of this package can land there.
     """
-    connection = BaseHook.get_connection(conn_id)
+    with missing_connection_explained(conn_id):
+        connection = BaseHook.get_connection(conn_id)
     kind = connection.conn_type or ""
     try:
         hook = connection.get_hook()  # type: ignore[no-untyped-call]

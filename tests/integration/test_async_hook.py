@@ -266,6 +266,8 @@ class SlowFolder:
     :param passed: how many turns the loop made during each call.
     """
 
+    protocol = "slow"
+
     def __init__(self, path: Path, ticks: list[None], passed: list[int]) -> None:
         self._path, self._ticks, self._passed = path, ticks, passed
         self.name = path.name
