@@ -62,6 +62,12 @@ def test_figures_are_those_of_the_benchmarks(figure: str) -> None:
     assert figure in (DOCS / "benchmarks.md").read_text(encoding="utf-8")
 
 
+def test_bytes_of_metadata_are_those_of_the_distributed_run() -> None:
+    (said,) = re.findall(r"metadata database \| (\d+) bytes a document", PAGE)
+    measured = (DOCS / "distributed.md").read_text(encoding="utf-8")
+    assert re.findall(r"bytes of metadata a document \| (\d+) \|", measured) == [said]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_links_to_is_there(page: Path) -> None:
     for link in re.findall(r"\]\(((?!https?:)[^)#]+)", page.read_text(encoding="utf-8")):
