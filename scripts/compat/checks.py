@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.airflow_stack.client import StackError
 from scripts.compat.results import Check
 
 MODES = ("poke", "reschedule", "deferrable")
@@ -66,8 +65,8 @@ class Checklist:
             detail, outcome = look(), "ok"
         except subprocess.CalledProcessError as error:
             detail, outcome = tail(error.stderr or error.stdout or str(error)), "failed"
-        except (StackError, OSError, AssertionError, KeyError, ValueError) as error:
-            detail, outcome = str(error) or repr(error), "failed"
+        except Exception as error:
+            detail, outcome = f"{type(error).__name__}: {error}", "failed"
         self._note(Check(name, "ok" if outcome == "ok" else "failed", detail, round(time.monotonic() - began, 1)))
         return outcome == "ok"
 

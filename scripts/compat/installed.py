@@ -16,7 +16,8 @@ OURSELVES = "airflow-provider-raydocs"
 
 def providers_get(commands: Commands, version: str) -> str:
     """Airflow lists the provider."""
-    listed = json.loads(commands.airflow("providers", "get", OURSELVES, "--output", "json"))
+    output = commands.airflow("providers", "get", OURSELVES, "--output", "json")
+    listed = json.loads(output.strip().splitlines()[-1])  # 3.0 logs to the same stream
     assert listed == [{"Provider": OURSELVES, "Version": version}], str(listed)
     return ""
 
@@ -75,5 +76,6 @@ def runs_without_plugin(commands: Commands, dag_id: str) -> str:
         plugins = commands.airflow("plugins", "--output", "json")
         assert '"raydocs"' not in plugins, "the plugin is still there"
         assert OURSELVES in commands.airflow("providers", "get", OURSELVES, "--output", "json")
+        commands.airflow("db", "migrate")
         commands.airflow("dags", "test", dag_id)
     return f"{dag_id} by `airflow dags test`"
