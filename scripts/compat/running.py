@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,28 +49,30 @@ def gather_dags(folder: Path) -> Path:
     return dags
 
 
-@dataclass
 class Runs:
-    """Runs of the Dags in one Airflow, all at once."""
+    """
+    A run of each Dag in one Airflow, all at once, and each watched from its beginning.
 
-    stack: AirflowStack
-    ids: dict[str, str] = field(default_factory=dict)
-    changes: dict[str, list[TaskChange]] = field(default_factory=dict)
+    :raises StackError: a Dag cannot be triggered.
+    """
 
-    def start(self, *dag_ids: str) -> None:
-        """Trigger a run of each Dag."""
-        for dag_id in dag_ids:
-            self.ids[dag_id] = self.stack.client.trigger(dag_id)
+    def __init__(self, stack: AirflowStack, *dag_ids: str) -> None:
+        self.stack = stack
+        self.ids = {dag_id: stack.client.trigger(dag_id) for dag_id in dag_ids}
+        watchers = ThreadPoolExecutor(len(dag_ids))
+        self._changes = {dag_id: watchers.submit(self._watch, dag_id) for dag_id in dag_ids}
+        watchers.shutdown(wait=False)
+
+    def _watch(self, dag_id: str) -> list[TaskChange]:
+        return list(self.stack.client.watch(dag_id, self.ids[dag_id], seconds=RUN_SECONDS))
 
     def task(self, dag_id: str, task_id: str) -> list[TaskChange]:
         """
-        How a task went, in states.
+        How a task went, in states, once its run has ended.
 
         :raises StackError: it did not succeed.
         """
-        if dag_id not in self.changes:
-            self.changes[dag_id] = list(self.stack.client.watch(dag_id, self.ids[dag_id], seconds=RUN_SECONDS))
-        went = [change for change in self.changes[dag_id] if change.task_id == task_id]
+        went = [change for change in self._changes[dag_id].result() if change.task_id == task_id]
         if not went or went[-1].state != "success":
             states = ", ".join(change.state for change in went) or "never started"
             raise StackError(f"{dag_id}.{task_id}: {states}{self._error(dag_id, task_id, went)}")
@@ -197,18 +199,15 @@ def connection_settings(stack: AirflowStack, servers: Servers) -> dict[str, str]
     return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection) for name, connection in connections.items()}
 
 
-def _check_demo(checklist: Checklist, stack: AirflowStack) -> Runs:
-    runs = Runs(stack)
-    runs.start(DEMO)
+def _check_demo(checklist: Checklist, stack: AirflowStack) -> None:
+    runs = Runs(stack, DEMO)
     checklist.attempt(DEFERRABLE, lambda: demo_ran(runs))
-    return runs
 
 
 def _check_running(checklist: Checklist, stack: AirflowStack, servers: Servers, cell: Cell, events: Path) -> None:
     for name, connection in {"raydocs_compat": compat_connection(stack, servers), **servers.connections}.items():
         stack.client.add_connection(connection_id=name, **connection)
-    runs = Runs(stack)
-    runs.start(DEMO, EXTRACT, STEPS)
+    runs = Runs(stack, DEMO, EXTRACT, STEPS)
     checklist.attempt(DEFERRABLE, lambda: demo_ran(runs))
     checklist.attempt(SYNC, lambda: kept_its_worker(runs))
     for mode, name in STEP_BY_STEP.items():
