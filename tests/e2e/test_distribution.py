@@ -43,6 +43,7 @@ def files_of_the_tree(folder: Path) -> set[str]:
 
 
 def copy_of_the_tree(folder: Path) -> Path:
+    """Also of an unpacked sdist, without the metadata that it was packed with."""
     for name in files_of_the_tree(folder):
         (folder / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / "tree" / name)
@@ -61,14 +62,19 @@ def digest(path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return build(ROOT, tmp_path_factory.mktemp("dist"))
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_of_the_tree(tmp_path_factory.mktemp("source"))
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def built(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return build(tree, tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="module")
+def published(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Built once there is a place where the source is."""
-    return build(ROOT, tmp_path_factory.mktemp("published"), REPOSITORY=ELSEWHERE)
+    return build(tree, tmp_path_factory.mktemp("published"), REPOSITORY=ELSEWHERE)
 
 
 def metadata_of(wheel: Path) -> Message:
@@ -83,31 +89,31 @@ def test_the_sdist_has_all_that_a_clone_has(built: tuple[Path, Path], tmp_path: 
     assert packed - {"PKG-INFO"} == files_of_the_tree(tmp_path)
 
 
-def test_the_wheel_of_the_sdist_is_the_wheel_of_the_tree(built: tuple[Path, Path], tmp_path: Path) -> None:
-    run(UV, "build", "--quiet", "--wheel", "--out-dir", tmp_path, ROOT)
+def test_the_wheel_of_the_sdist_is_the_wheel_of_the_tree(built: tuple[Path, Path], tree: Path, tmp_path: Path) -> None:
+    run(UV, "build", "--quiet", "--wheel", "--out-dir", tmp_path, tree)
     (wheel,) = tmp_path.glob("*.whl")
     assert digest(wheel) == digest(built[1])
 
 
 def test_two_builds_at_other_times_and_places_are_the_same_bytes(built: tuple[Path, Path], tmp_path: Path) -> None:
-    tree = copy_of_the_tree(tmp_path)
-    for number, path in enumerate(sorted(tree.rglob("*"))):
+    elsewhere = copy_of_the_tree(tmp_path)
+    for number, path in enumerate(sorted(elsewhere.rglob("*"))):
         os.utime(path, (1_000_000_000 + number, 1_000_000_000 + number))
         if path.is_file():
             path.chmod(path.stat().st_mode & 0o700)
     before = os.umask(0o077)
     try:
-        again = build(tree, tmp_path / "dist")
+        again = build(elsewhere, tmp_path / "dist")
     finally:
         os.umask(before)
     assert [digest(path) for path in again] == [digest(path) for path in built]
 
 
-def test_the_lowest_build_backend_makes_the_same_package(built: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_lowest_build_backend_makes_the_same_package(built: tuple[Path, Path], tree: Path, tmp_path: Path) -> None:
     (backend,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
     lowest = tmp_path / "lowest.txt"
     lowest.write_text(backend.replace(">=", "=="))
-    run(UV, "build", "--quiet", "--wheel", "--build-constraints", lowest, "--out-dir", tmp_path, ROOT)
+    run(UV, "build", "--quiet", "--wheel", "--build-constraints", lowest, "--out-dir", tmp_path, tree)
     (wheel,) = tmp_path.glob("*.whl")
     ours, theirs = metadata_of(wheel), metadata_of(built[1])
     for name in ("License-Expression", "Requires-Dist", "Project-URL", "Classifier"):
