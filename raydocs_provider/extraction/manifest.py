@@ -209,7 +209,10 @@ def check_manifest(value: object) -> Mapping[str, Any]:
     """
     if not isinstance(value, Mapping) or "schema_version" not in value or "counts" not in value:
         if value is None:
-            raise RaydocsManifestError("The upstream Raydocs task left no manifest: it was skipped or failed early.")
+            raise RaydocsManifestError(
+                "The upstream Raydocs task left no manifest: it was skipped, failed before it had one, or was killed. "
+                "There is nothing to go on with before it has run: see its log, and retry or clear it first."
+            )
         several = isinstance(value, Sequence) and not isinstance(value, str)
         advice = " Map this task over it with .expand()." if several else ""
         raise RaydocsManifestError(

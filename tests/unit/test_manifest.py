@@ -143,7 +143,7 @@ def test_what_is_no_manifest_is_refused_in_our_words(value: Any, counts: Any, do
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
-        (None, "left no manifest: it was skipped or failed early"),
+        (None, "left no manifest: it was skipped, failed before it had one, or was killed"),
         ("{}", r"got a str\.$"),
         ({}, r"got a dict\.$"),
         ({"counts": {}}, r"got a dict\.$"),
