@@ -137,6 +137,9 @@ def run_backfill(stack: DistributedStack, workspace: str, first: str, last: str)
         return len(runs) == DAYS and all(state in ("success", "failed") for state in runs)
 
     stack.wait_until(f"{DAYS} days are done", ended, seconds=600)
+    # Airflow notices later than that, and takes no second backfill of a Dag before.
+    unfinished = "SELECT count(*) FROM backfill WHERE dag_id = %s AND completed_at IS NULL"
+    stack.wait_until("the backfill is over", lambda: stack.query(unfinished, DAILY)[0][0] == 0, seconds=180)
     log = stack.raydocs.requests(since)
     exists = stack.query("SELECT to_regclass(%s) IS NOT NULL", table, warehouse=True)[0][0]
     return {
