@@ -2,9 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# What .venv does otherwise than the packages ask for is said here and not in pyproject.toml: there uv would do the same to
-# whoever installs something of their own in this folder.
-UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) UV_OVERRIDE=requirements-dev.overrides.txt UV_EXCLUDE=requirements-dev.excludes.txt $(BIN)/uv
+UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 # Without .pyc files every Airflow process would pay seconds at its start; uv compiles what it installs.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -43,20 +41,23 @@ format: install  ## put the code into shape
 
 install: $(VENV)/.installed  ## make .venv, with the versions of requirements-dev.lock
 
-$(VENV)/.installed: requirements-dev.lock requirements-dev.overrides.txt requirements-dev.excludes.txt pyproject.toml
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Installing into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements-dev.lock
+	@# Without their dependencies: all that is wanted of them is in the lock, and what it leaves out is not missed.
+	@$(UV) pip install --quiet --compile-bytecode --no-deps --require-hashes -r requirements-dev.lock
 	@$(UV) pip install --quiet --compile-bytecode --no-deps -e .
 	@touch $@
 
-# The lock names versions and hashes only, so that any index that serves the same files will do.
+# The lock names versions and hashes only, so that any index that serves the same files will do. What it does otherwise
+# than the packages ask for is not said in pyproject.toml: there uv would do it to whoever installs something of their own.
 lock: install  ## resolve requirements-dev.lock anew
 	$(UV) pip compile pyproject.toml --extra test --extra bench --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet -o requirements-dev.lock
+	  --overrides requirements-dev.overrides.txt --excludes requirements-dev.excludes.txt --no-emit-index-url \
+	  --no-annotate --custom-compile-command "make lock" --quiet -o requirements-dev.lock
 
 clean:  ## remove .venv and what was built
 	rm -rf $(VENV) $(VENV)-celery dist .compat .nox
