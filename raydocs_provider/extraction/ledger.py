@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
@@ -29,7 +29,7 @@ from raydocs_provider.wording import say_count, say_minute
 _HEADER = "raydocs_ledger"
 _OWNER = "raydocs_ledger_owner"
 _VERSION = 1
-_NO_BATCH = {"sha256": (), "sessions": (), "failed": (), "submitted_at": 0.0}
+_NO_BATCH: dict[str, Any] = {"sha256": (), "sessions": (), "failed": (), "submitted_at": 0.0}
 
 
 class LedgerStore(Protocol):
@@ -125,9 +125,8 @@ class Ledger:
         self._attempt = attempt
         self._owned = False
         self._batches: dict[int, dict[str, Any]] = {}
-        self._next = 0
-        self._end = self._counted = self._unmarked = 0
-        self._left_alone: Set[int] = frozenset()
+        self._to_empty: set[int] = set()
+        self._next = self._unmarked = 0
 
     def take_over(self) -> Submissions:
         """
@@ -143,34 +142,39 @@ class Ledger:
         self._store.set(_OWNER, asdict(self._attempt))
         self._owned = True
         found = self.recall()
-        if owner is not None or self._end:
-            # Whoever was before may be frozen in the middle of its last entry, or at the beginning of another one.
-            self._left_alone = {last + step for last in (self._counted, self._end) for step in (-1, 0)}
-        if self._end and not self._batches:
-            # After a clear: whoever comes next has to see that this attempt begins at 0.
-            self.check_owner()
-            self._count(0)
+        # Whoever was before may be frozen at the beginning of its next entry, but of none behind that one.
+        self._to_empty.add(self._next)
+        self._next += 1
         return found
 
     def recall(self) -> Submissions:
-        """Read what earlier attempts have left; nothing, if they had another claim."""
+        """
+        Read what earlier attempts have left; nothing, if they had another claim.
+
+        :raises RaydocsSupersededError: if a later attempt has written to the ledger: this one was frozen while it took
+            the ledger over, and the other one has done so meanwhile.
+        """
         found = Submissions()
-        self._batches, self._next, self._end, self._counted, self._unmarked = {}, 0, 0, 0, 0
+        self._batches, self._to_empty, self._next, self._unmarked = {}, set(), 0, 0
         if self._store is None:
             return found
         header = self._store.get(_HEADER)
+        counted = 0
         if isinstance(header, Mapping) and header.get("version") == _VERSION:
-            self._counted = int(header["batches"])
+            counted = int(header["batches"])
             # Older versions did not say in an entry whose it is: all that the header counts was of its claim.
             if header.get("claim") == self._claim:
-                self._unmarked = int(header.get("unmarked", self._counted))
+                self._unmarked = int(header.get("unmarked", counted))
         # A frozen attempt may have written an older header over a newer one, so the entries themselves are asked.
-        while (entry := self._store.get(_key(self._end))) is not None or self._end < self._counted:
+        while (entry := self._store.get(_key(self._next))) is not None or self._next < counted:
             batch = dict(entry or _NO_BATCH)
-            if batch["claim"] == self._mark if "claim" in batch else self._end < self._unmarked:
-                self._batches[self._end] = batch
-                self._next = self._end + 1
-            self._end += 1
+            if self._owned and self._attempt and _is_later(batch.get("attempt"), self._attempt.id):
+                raise _superseded(batch["attempt"])
+            if batch["claim"] == self._mark if "claim" in batch else entry and self._next < self._unmarked:
+                self._batches[self._next] = batch
+            elif entry is None or batch["sha256"]:
+                self._to_empty.add(self._next)
+            self._next += 1
         for batch in self._batches.values():
             if batch["sessions"] is None:
                 unanswered = Unanswered(self._claim["template_id"], len(batch["sha256"]), float(batch["submitted_at"]))
@@ -205,24 +209,32 @@ class Ledger:
         :returns: the batch's number, for :meth:`record`.
         :raises RaydocsSupersededError: when a later attempt has taken the ledger over: the batch must not be sent.
         """
-        while self._next in self._left_alone:
-            self._begin((), (), 0.0)
-        number = self._begin(sha256s, None, now)
+        self._empty()
+        self.check_owner()
+        number, self._next = self._next, self._next + 1
+        # Counted first: older versions overlook no entry, and one that is counted and not there was never sent.
+        self._count(self._next)
+        self._write(number, sha256s, None, now)
         try:
             self.check_owner()
-        except RaydocsSupersededError:
-            with suppress(RaydocsSupersededError):  # nothing was sent, so there is nothing to be in doubt about
+        except Exception:
+            with suppress(Exception):  # nothing was sent, so there is nothing to be in doubt about
                 self.withdraw(number)
             raise
         return number
 
-    def _begin(self, sha256s: Sequence[str], session_ids: Sequence[str] | None, now: float) -> int:
-        self.check_owner()
-        number, self._next = self._next, self._next + 1
-        # Counted first: no entry is overlooked, and one that is counted and not there says that nothing was sent.
-        self._count(self._next)
-        self._write(number, sha256s, session_ids, now)
-        return number
+    def _empty(self) -> None:
+        """
+        Have no gap in the numbers, and nothing of another claim.
+
+        Older versions take all that the header counts for their own. Numbers are never used again: an attempt of the
+        other claim may be frozen, and write the answer to its batch when it goes on.
+        """
+        if self._to_empty:
+            self.check_owner()
+        for number in sorted(self._to_empty):
+            self.withdraw(number)
+        self._to_empty = set()
 
     def _count(self, batches: int) -> None:
         if self._store is not None:
@@ -266,13 +278,15 @@ class Ledger:
         now: float,
         failed: Sequence[str] = (),
     ) -> None:
-        batch = {
+        batch: dict[str, Any] = {
             "sha256": list(sha256s),
             "sessions": None if session_ids is None else list(session_ids),
             "failed": list(failed),
             "submitted_at": now,
             "claim": self._mark,
         }
+        if self._attempt:
+            batch["attempt"] = asdict(self._attempt)
         self._batches[number] = batch
         if self._store is not None:
             self._store.set(_key(number), batch)

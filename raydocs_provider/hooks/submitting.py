@@ -191,8 +191,13 @@ class _Intent:
         if self._number is None:
             self.noted_at = time.time()
             self._number = self._ledger.intend(self._sha256s, self.noted_at)
-        else:  # refused for the limit, and waited since
+            return
+        try:  # refused for the limit, and waited since
             self._ledger.check_owner()
+        except Exception:
+            with suppress(Exception):  # whatever keeps it from being sent again: nothing was created
+                self.withdraw()
+            raise
 
     def withdraw(self) -> None:
         """Take it back: nothing was created."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,14 +53,21 @@ class MappedRun:
         return [task["state"] for task in self.tasks(task_id).values()]
 
     def batches(self) -> dict[tuple[int, int], dict[str, Any]]:
-        """What the state store has of each batch, by map index and number."""
+        """What the state store has of each batch, by map index and number; entries that hold none do not count."""
         rows = self.stack.query(
             "SELECT map_index, key, value FROM task_state_store WHERE dag_id = %s AND run_id = %s"
             " AND key ~ '^raydocs_ledger_[0-9]+$'",
             DAG_ID,
             self.run_id,
         )
-        return {(index, int(key.rpartition("_")[2])): _parsed(value) for index, key, value in rows}
+        entries = {(index, int(key.rpartition("_")[2])): _parsed(value) for index, key, value in rows}
+        numbers: Counter[int] = Counter()
+        found = {}
+        for (index, _), entry in sorted(entries.items(), key=lambda each: each[0]):
+            if entry["sha256"]:
+                found[index, numbers[index]] = entry
+                numbers[index] += 1
+        return found
 
     def look(self) -> str:
         """State of the run; keeps the largest size that triggers had."""

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 
 from raydocs_provider.exceptions import RaydocsInputError, RaydocsSupersededError
 from raydocs_provider.extraction.budget import Urgency
-from raydocs_provider.extraction.ledger import Claim, Ledger
+from raydocs_provider.extraction.ledger import Attempt, Claim, Ledger
 from raydocs_provider.extraction.manifest import UPLOADED, DocumentRecord
 from raydocs_provider.hooks.ledger_stores import StateLedgerStore
 from tests.integration.conftest import GOOD, Task, billed, requests_to, uris
@@ -85,6 +85,33 @@ def test_a_batch_repeated_after_a_429_is_one_intent_and_one_payment(hook, templa
     found = ledger[0].recall()
     assert found.sessions == {record.sha256: submitted.session_id}
     assert not found.ambiguous
+
+
+def test_a_refused_batch_that_is_not_repeated_because_the_ledger_cannot_be_read_is_not_ambiguous() -> None:
+    from raydocs_provider.hooks.submitting import create_sessions
+
+    class Store(MemoryStore):
+        away = False
+
+        def get(self, key: str) -> Any:
+            if self.away:
+                raise OSError("the bucket does not answer")
+            return super().get(key)
+
+    class RefusedForTheLimit:
+        def call(self, request: Any, before_sending: Any) -> None:
+            before_sending()
+            store.away = True
+            before_sending()
+
+    store, claim = Store(), Claim(0, "raydocs_default", "t", "h")
+    ledger = Ledger(store, claim, Attempt("019a0000-0000-7000-8000-000000000001"))
+    ledger.take_over()
+    record = DocumentRecord("file:///a.pdf", UPLOADED, sha256="a", key="key")
+    with pytest.raises(OSError, match="does not answer"):
+        create_sessions(RefusedForTheLimit(), "t", [record], ledger)  # type: ignore[arg-type]
+    store.away = False
+    assert not Ledger(store, claim).recall().ambiguous
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 409, 410])
