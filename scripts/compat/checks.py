@@ -64,7 +64,8 @@ class Checklist:
         try:
             detail, outcome = look(), "ok"
         except subprocess.CalledProcessError as error:
-            detail, outcome = tail(error.stderr or error.stdout or str(error)), "failed"
+            said = [line for line in (error.stdout or "").splitlines() if "rror" in line]
+            detail, outcome = tail("\n".join([*said, error.stderr or str(error)])), "failed"
         except Exception as error:
             detail, outcome = f"{type(error).__name__}: {error}", "failed"
         self._note(Check(name, "ok" if outcome == "ok" else "failed", detail, round(time.monotonic() - began, 1)))
