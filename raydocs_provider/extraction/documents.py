@@ -127,8 +127,8 @@ def _expand(uri: str, path_for: Callable[[str], StoragePath]) -> list[StoragePat
                 f"{uri} is no pattern: '**' means any number of folders and has to stand alone between slashes. Write "
                 f"{base if base != './' else ''}{meant} to look into folders, or a single '*' to stay in one."
             )
-        if pattern.endswith("**"):
-            pattern += "/*"  # local paths would match folders only, object stores everything below
+        if (below := pattern.rstrip("/")).endswith("**"):
+            pattern = f"{below}/*"  # local paths would match folders only, object stores everything below
         return [match for match in path_for(base).glob(pattern) if not match.is_dir()]
     if path.is_dir():
         raise RaydocsInputError(
