@@ -127,14 +127,18 @@ def _expand(uri: str, path_for: Callable[[str], StoragePath]) -> list[StoragePat
                 f"{uri} is no pattern: '**' means any number of folders and has to stand alone between slashes. Write "
                 f"{base if base != './' else ''}{meant} to look into folders, or a single '*' to stay in one."
             )
-        if (below := pattern.rstrip("/")).endswith("**"):
-            pattern = f"{below}/*"  # local paths would match folders only, object stores everything below
-        return [match for match in path_for(base).glob(pattern) if not match.is_dir()]
+        return [match for match in path_for(base).glob(_of_files(pattern)) if not match.is_dir()]
     if path.is_dir():
         raise RaydocsInputError(
             f"{uri} is a folder. Say which files of it are meant, for example {uri.rstrip('/')}/*.pdf"
         )
     return [path]
+
+
+def _of_files(pattern: str) -> str:
+    """A pattern that ends in ``**`` for local paths too, where that matches folders only."""
+    below = pattern.rstrip("/")
+    return f"{below}/*" if below.endswith("**") else pattern
 
 
 def _look_up(path: StoragePath) -> SourceDocument:
@@ -211,13 +215,16 @@ def suggest_mapping(documents: object, size: int = 500) -> str:
     """
     pattern = documents.strip() if isinstance(documents, str) else "s3://conn_id@bucket/in/*.pdf"
     folder, names = split_glob(pattern) if any(mark in pattern for mark in "*?[") else (pattern, "*.pdf")
+    names = _of_files(names)
+    # Asked only where folders may match: on object stores it may take a request for each file.
+    files_only = "" if "." in names.rpartition("/")[2] else " if not file.is_dir()"
     return "\n".join(
         (
             "from airflow.sdk import ObjectStoragePath, task",
             "",
             "@task",
             "def list_parts():",
-            f"    files = sorted(str(file) for file in ObjectStoragePath({folder!r}).glob({names!r}))",
+            f"    files = sorted(str(file) for file in ObjectStoragePath({folder!r}).glob({names!r}){files_only})",
             f"    return [files[start : start + {size}] for start in range(0, len(files), {size})]",
             "",
             "RaydocsExtractOperator.partial(task_id=..., template_id=..., results_path=..., on_partial_failure='warn')"

@@ -19,6 +19,7 @@ from raydocs_provider.extraction.documents import (
     guess_content_type,
     name_some,
     split_glob,
+    suggest_mapping,
 )
 from tests.unit.conftest import StorageFolder
 
@@ -267,3 +268,17 @@ def test_an_extension_decides_the_content_type_before_any_byte(extension: str, c
 @pytest.mark.parametrize("name", ["scan", "scan.xyz", ".pdf", "scan.", "tmp.pdf.1"])
 def test_without_a_known_extension_the_first_bytes_decide(name: str, head: bytes, content_type: str) -> None:
     assert guess_content_type(name, head) == content_type
+
+
+@pytest.mark.parametrize("pattern", ["*.pdf", "*", "**", "**/", "**/*", "deep/**/*.pdf"])
+def test_the_lines_that_map_a_task_list_what_the_task_itself_would_find(tmp_path: Path, pattern: str) -> None:
+    for name in ("a.pdf", "b.pdf", "deep/c.pdf", "deep/er/d.pdf"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"%PDF")
+    lines = suggest_mapping(f"{tmp_path}/{pattern}").partition("\n\nRaydocsExtractOperator")[0]
+    made: dict[str, Any] = {}
+    exec(lines.replace("ObjectStoragePath, task", "ObjectStoragePath").replace("@task", ""), made)
+    found = find_documents(f"{tmp_path}/{pattern}", Path)  # type: ignore[arg-type]
+    assert [part.removeprefix("file://") for parts in made["list_parts"]() for part in parts] == sorted(
+        each.uri for each in found
+    )
