@@ -36,9 +36,11 @@ def open_warehouse(conn_id: str) -> Warehouse:
     except AirflowException:
         raise RaydocsInputError(_no_hook(conn_id, kind)) from None
     except ImportError as missing:
+        # Hooks raise errors of their own, too, which name nothing.
+        package = f"the Python package '{missing.name}'" if missing.name else "a Python package"
         raise RaydocsInputError(
-            f"Connection '{conn_id}' of type '{kind}' needs the Python package '{missing.name}', which cannot be "
-            "imported here. Install it beside Airflow on every worker."
+            f"Connection '{conn_id}' of type '{kind}' needs {package}, which cannot be imported here. Install it "
+            "beside Airflow on every worker."
         ) from missing
     return warehouse_for(hook)
 

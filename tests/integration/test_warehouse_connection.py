@@ -98,12 +98,19 @@ def test_the_extra_that_brings_a_missing_provider_is_named(monkeypatch, kind, ex
         open_warehouse("warehouse")
 
 
-def test_a_client_that_is_not_installed_is_named(monkeypatch):
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        (ModuleNotFoundError("No module named 'psycopg2'", name="psycopg2"), "needs the Python package 'psycopg2'"),
+        (ImportError("install a client"), "needs a Python package, which"),
+    ],
+)
+def test_a_client_that_is_not_installed_is_named_if_python_names_it(monkeypatch, missing, said):
     def no_client() -> None:
-        raise ModuleNotFoundError("No module named 'psycopg2'", name="psycopg2")
+        raise missing
 
     monkeypatch.setattr(
         warehouse.BaseHook, "get_connection", lambda conn_id: SimpleNamespace(conn_type="postgres", get_hook=no_client)
     )
-    with pytest.raises(RaydocsInputError, match="needs the Python package 'psycopg2'"):
+    with pytest.raises(RaydocsInputError, match=said):
         open_warehouse("warehouse")
