@@ -20,9 +20,11 @@ LOADS = {engine: f"loads, {engine}" for engine in ENGINES}
 PARQUET, LINEAGE, BUDGET = "parquet", "openlineage", "redis budget"
 CONNECTION, PLUGIN_ON, PLUGIN_OFF = "connection test", "plugin on", "plugin off"
 TESTS = "tests"
-QUICK = (INSTALL, LISTED, IMPORTS, DEFERRABLE)
 ALL = (
-    *QUICK,
+    INSTALL,
+    LISTED,
+    IMPORTS,
+    DEFERRABLE,
     SYNC,
     *STEP_BY_STEP.values(),
     *LOADS.values(),
