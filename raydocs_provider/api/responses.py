@@ -61,19 +61,22 @@ def read_answer(
     raise _refusal(request, status, lowered, body, now, sent_at or now)
 
 
-def no_answer(request: ApiRequest[T], cause: str, *, left: bool, sent_at: datetime) -> RaydocsApiError:
+def no_answer(
+    request: ApiRequest[T], cause: str, base_url: str, *, left: bool, sent_at: datetime
+) -> RaydocsApiError:
     """
     Build the error for a request that got no answer.
 
     :param cause: name of what happened, for example ``ConnectTimeout``; library messages hold URLs and are not used.
+    :param base_url: where it was sent to; whoever forgot to set it sees so.
     :param left: whether any byte of the request may have reached the server. If not, even a paid request is safe to
         send again.
     :param sent_at: when the request left, for whoever has to find out what became of it.
     """
     if not left:
         return RaydocsConnectionError(
-            f"{request.operation}: the Raydocs API could not be reached ({cause}). Check the connection's base URL, "
-            "DNS, proxy and firewall of this machine. Nothing was processed.",
+            f"{request.operation}: the Raydocs API at {base_url} could not be reached ({cause}). Check the connection's "
+            "base URL, DNS, proxy and firewall of this machine. Nothing was processed.",
             operation=request.operation,
             repeatable=True,
         )

@@ -52,7 +52,11 @@ def check_failures(
     counted = _count_causes(failed)
     named = "; ".join(f"{record.name} ({record.reason})" for record in failed[:_MAX_NAMED])
     more = f"; and {len(failed) - _MAX_NAMED} more" if len(failed) > _MAX_NAMED else ""
-    if everything:
+    if everything and tolerant:
+        skipped = len(manifest.in_state(SKIPPED))
+        others = f"; those that were skipped ({skipped}) do not count" if skipped else ""
+        advice = f" With on_partial_failure='warn', too, a task fails that has extracted no document{others}."
+    elif everything:
         advice = ""
     elif tolerant:
         advice = f" That is more than max_failure_ratio={max_failure_ratio:g} allows."

@@ -210,7 +210,9 @@ class RaydocsHook(HttpHook):
             status, headers, body = response.status_code, response.headers, response.content
         except requests.RequestException as lost:
             count_answer(self.usage, None)
-            error = no_answer(request, type(lost).__name__, left=_may_have_left(lost), sent_at=sent_at)
+            error = no_answer(
+                request, type(lost).__name__, self.settings.base_url, left=_may_have_left(lost), sent_at=sent_at
+            )
         else:
             now = datetime.now(UTC)
             count_answer(self.usage, status)
@@ -236,8 +238,6 @@ class RaydocsHook(HttpHook):
             return False, str(refused)
         except (RaydocsUnexpectedResponseError, RaydocsNotFoundError):
             return False, f"{self.settings.base_url} answers, but not as a Raydocs API. Check the base URL."
-        except RaydocsConnectionError as unreachable:
-            return False, f"{self.settings.base_url} could not be reached. {unreachable}"
         except RaydocsError as problem:
             return False, str(problem)
         return True, f"Connected to {self.settings.base_url}; the token sees {say_count(len(workspaces), 'workspace')}."

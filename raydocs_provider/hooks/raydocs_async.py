@@ -156,7 +156,7 @@ class RaydocsAsyncHook(HttpAsyncHook):
         except (aiohttp.ClientError, TimeoutError) as lost:
             left = not isinstance(lost, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
             count_answer(self.usage, None)
-            error = no_answer(request, type(lost).__name__, left=left, sent_at=sent_at)
+            error = no_answer(request, type(lost).__name__, settings.base_url, left=left, sent_at=sent_at)
         else:
             now = datetime.now(UTC)
             count_answer(self.usage, status)

@@ -176,6 +176,7 @@ class RaydocsCreateSessionsOperator(BaseOperator):
         from raydocs_provider.hooks.submitting import batches, create_sessions, recall_submissions
         from raydocs_provider.links.raydocs import push_links
 
+        push_links(context, None)  # whatever ends this attempt: Airflow then looks for them
         retry = {"on_ambiguous_submit": self.on_ambiguous_submit, "retry_failed": False}
         template_id = require_text(self.template_id, "template_id")
         written = check_manifest(self.uploads)

@@ -139,7 +139,9 @@ class RaydocsExtractOperator(RaydocsUploadOperator):
         from raydocs_provider.hooks.reporting import Reporter, log_phase, push_progress
         from raydocs_provider.hooks.storage import open_spool
         from raydocs_provider.hooks.watching import Watcher, run_watch, start_waiting
+        from raydocs_provider.links.raydocs import push_links
 
+        push_links(context, None)  # whatever ends this attempt: Airflow then looks for them
         spool = open_spool(self.results_path)
         reporter = Reporter(EXTRACT, retry=self._retry_terms())
         with RaydocsHook(self.raydocs_conn_id) as hook:

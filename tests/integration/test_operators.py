@@ -26,6 +26,7 @@ from raydocs_provider.extraction.manifest import EXTRACTED, FAILED, Manifest
 from raydocs_provider.extraction.spool import load_manifest
 from raydocs_provider.hooks.raydocs import RaydocsHook
 from raydocs_provider.hooks.storage import open_spool
+from raydocs_provider.links.raydocs import DASHBOARD_KEY
 from raydocs_provider.operators.raydocs import (
     RaydocsCreateSessionsOperator,
     RaydocsExtractOperator,
@@ -237,6 +238,7 @@ def test_an_unknown_template_fails_before_anything_is_uploaded(emulator: Emulato
     with pytest.raises(RaydocsNotFoundError):
         operator.execute(ti.context)
     assert [logged.method for logged in requests_to(emulator)] == ["GET"]
+    assert ti.pushed[DASHBOARD_KEY] == ""  # or Airflow's last line on it would be that this is missing
 
 
 def test_a_results_path_that_cannot_be_written_fails_before_anything_is_uploaded(

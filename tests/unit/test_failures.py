@@ -53,6 +53,13 @@ def test_failed_documents_fail_the_task_as_it_was_told(
         check_failures(manifest(**counts), policy, ratio)
 
 
+def test_a_task_that_extracted_nothing_says_why_it_fails_in_spite_of_warn() -> None:
+    with pytest.raises(RaydocsExtractionError, match=r"no document; those that were skipped \(15\) do not count"):
+        check_failures(manifest(failed=1, skipped=15), "warn")
+    with pytest.raises(RaydocsExtractionError, match=r"a task fails that has extracted no document\.$"):
+        check_failures(manifest(failed=2), "warn")
+
+
 def test_the_error_counts_causes_and_names_the_first_documents() -> None:
     with pytest.raises(RaydocsExtractionError) as raised:
         check_failures(manifest(extracted=3, failed=7), "fail")

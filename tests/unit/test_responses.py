@@ -236,11 +236,12 @@ def test_an_unreadable_answer_to_a_free_request_is_repeated_unless_somebody_else
 
 @BOTH
 def test_a_request_that_never_left_may_be_repeated_even_if_it_is_paid(request_: ApiRequest[Any]) -> None:
-    error = no_answer(request_, "ConnectTimeout", left=False, sent_at=NOW)
+    error = no_answer(request_, "ConnectTimeout", "https://api.raydocs.com", left=False, sent_at=NOW)
     assert type(error) is RaydocsConnectionError
     assert error.repeatable
     assert "ConnectTimeout" in str(error)
     assert "Nothing was processed" in str(error)
+    assert "https://api.raydocs.com" in str(error)
 
 
 @pytest.mark.parametrize("body", [HTML, b'{"data": [', b"[]"])
@@ -253,7 +254,7 @@ def test_whoever_looks_for_a_lost_submission_is_told_what_was_sent_and_when(stat
 
 
 def test_a_lost_answer_to_a_paid_request_is_ambiguous_and_never_repeated() -> None:
-    error = no_answer(PAID, "ReadTimeout", left=True, sent_at=NOW)
+    error = no_answer(PAID, "ReadTimeout", "https://api.raydocs.com", left=True, sent_at=NOW)
     assert type(error) is RaydocsAmbiguousSubmitError
     assert not error.repeatable
     assert error.status is None
@@ -261,7 +262,7 @@ def test_a_lost_answer_to_a_paid_request_is_ambiguous_and_never_repeated() -> No
 
 
 def test_a_lost_answer_to_a_free_request_is_repeated() -> None:
-    error = no_answer(FREE, "ReadTimeout", left=True, sent_at=NOW)
+    error = no_answer(FREE, "ReadTimeout", "https://api.raydocs.com", left=True, sent_at=NOW)
     assert type(error) is RaydocsNoAnswerError
     assert error.repeatable
 
@@ -319,7 +320,7 @@ def test_every_answer_is_a_value_or_an_error_of_the_tree(request_: ApiRequest[An
         refusal(FREE, 429, headers={"Retry-After": "17"}),
         refusal(PAID, 403),
         refusal(PAID, 422, {"errors": {"files": ["Unknown key."]}}),
-        no_answer(PAID, "ReadTimeout", left=True, sent_at=NOW),
+        no_answer(PAID, "ReadTimeout", "https://api.raydocs.com", left=True, sent_at=NOW),
     ],
     ids=lambda error: type(error).__name__,
 )
