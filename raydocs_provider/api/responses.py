@@ -61,9 +61,7 @@ def read_answer(
     raise _refusal(request, status, lowered, body, now, sent_at or now)
 
 
-def no_answer(
-    request: ApiRequest[T], cause: str, base_url: str, *, left: bool, sent_at: datetime
-) -> RaydocsApiError:
+def no_answer(request: ApiRequest[T], cause: str, base_url: str, *, left: bool, sent_at: datetime) -> RaydocsApiError:
     """
     Build the error for a request that got no answer.
 
@@ -75,8 +73,8 @@ def no_answer(
     """
     if not left:
         return RaydocsConnectionError(
-            f"{request.operation}: the Raydocs API at {base_url} could not be reached ({cause}). Check the connection's "
-            "base URL, DNS, proxy and firewall of this machine. Nothing was processed.",
+            f"{request.operation}: the Raydocs API at {base_url} could not be reached ({cause}). Check the "
+            "connection's base URL, DNS, proxy and firewall of this machine. Nothing was processed.",
             operation=request.operation,
             repeatable=True,
         )

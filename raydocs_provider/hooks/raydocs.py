@@ -21,7 +21,6 @@ from raydocs_provider.api import requests as endpoints
 from raydocs_provider.api.responses import no_answer, read_answer
 from raydocs_provider.exceptions import (
     RaydocsAuthenticationError,
-    RaydocsConnectionError,
     RaydocsError,
     RaydocsNotFoundError,
     RaydocsPermissionError,
