@@ -21,10 +21,10 @@ from scripts.airflow_stack.stack import exit_on_termination
 from scripts.compat.bounds import declared_bounds
 from scripts.compat.checks import ALL, INSTALL, TESTS, Checklist
 from scripts.compat.environments import EXTRAS, excluding, extras_of, install, requirements
-from scripts.compat.releases import Cell, cell
+from scripts.compat.releases import Cell, cell, resolver_options
 from scripts.compat.results import CellResult, dump, wheel_digest
 from scripts.compat.running import check_installed
-from scripts.compat.testing import install_tools, lay_out, run_tests
+from scripts.compat.testing import install_optional_tools, lay_out, needed_tools, run_tests
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
@@ -59,6 +59,8 @@ def run(chosen: Cell, python: Path, wheel: Path, *, quick: bool) -> CellResult:
     )
     extras = EXTRAS if quick else extras_of(chosen)
     wanted = requirements(chosen, wheel, declared_bounds(ROOT / "pyproject.toml"), extras)
+    if chosen.tests:
+        wanted += needed_tools(ROOT / "pyproject.toml")
     constraints = os.environ.get("CONSTRAINTS", "")
     if not checklist.attempt(INSTALL, lambda: install(UV, python, chosen, wanted, constraints) or ""):
         checklist.leave_out(ALL[1:], "could not be installed")
@@ -81,8 +83,8 @@ def test_installed(chosen: Cell, python: Path, folder: Path) -> str:
 
     :raises AssertionError: some failed; the message names them.
     """
-    # As of today: what is installed is held, and some tools are younger than the pins.
-    without = install_tools(UV, python, ROOT / "pyproject.toml", folder, excluding(folder))
+    options = [*resolver_options(chosen), *excluding(folder)]
+    without = install_optional_tools(UV, python, ROOT / "pyproject.toml", folder, options)
     outcomes = run_tests(python, lay_out(ROOT, folder), folder / "report.xml")
     assert not outcomes.failed, "\n".join([outcomes.summary, *outcomes.failed])
     return ", ".join(filter(None, [outcomes.summary, without]))

@@ -2,7 +2,8 @@
 The unit and integration tests in the environment of a cell, against the wheel that is installed there.
 
 Tests run from a copy of the source tree that lacks the package: what they import is the installed one. Their tools are
-installed beside the pins of the release, of which none moves.
+resolved together with everything else in the cell, because some go with one version of a library only: the async client
+of S3 with a few of botocore.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 PACKAGE = "raydocs_provider"
@@ -51,9 +53,17 @@ class Outcomes:
 
 
 def needed_tools(pyproject: Path) -> list[str]:
-    """Requirements of the tests, without what only other checks of the source need and without our own extras."""
+    """
+    Requirements of the tests, without what only other checks of the source need and without our own extras.
+
+    Without lower bounds as well: those are for `.venv`, and a tool has to be as old as what it goes with. The double of
+    Snowflake, say, is made for one release of DuckDB.
+    """
     extras = tomllib.loads(pyproject.read_text())["project"]["optional-dependencies"]
-    return [text for text in extras["test"] if Requirement(text).name not in {*NOT_FOR_THESE_TESTS, OURSELVES}]
+    wanted = [Requirement(text) for text in extras["test"]]
+    for tool in wanted:
+        tool.specifier = SpecifierSet(",".join(str(bound) for bound in tool.specifier if bound.operator != ">="))
+    return [str(tool) for tool in wanted if tool.name not in {*NOT_FOR_THESE_TESTS, OURSELVES}]
 
 
 def optional_tools(pyproject: Path) -> list[str]:
@@ -66,20 +76,20 @@ def constraints(frozen: str) -> list[str]:
     return [line for line in frozen.splitlines() if "==" in line and not line.startswith(("#", "-"))]
 
 
-def install_tools(uv: str | Path, python: Path, pyproject: Path, folder: Path, options: Sequence[str] = ()) -> str:
+def install_optional_tools(
+    uv: str | Path, python: Path, pyproject: Path, folder: Path, options: Sequence[str] = ()
+) -> str:
     """
-    Install the tools beside what is there.
+    Install what only some tests need beside what is there, of which nothing moves.
 
     :param folder: for a few files.
     :param options: of ``uv pip install``, such as what it leaves out.
     :return: which tools could not be installed beside these pins, if any.
-    :raises subprocess.CalledProcessError: the tests cannot run; ``stderr`` says why.
     """
     frozen = _run(folder, uv, "pip", "freeze", "--python", python).stdout
     held = folder / "constraints.txt"
     held.write_text("\n".join(constraints(frozen)))
     command = [uv, "pip", "install", "--quiet", "--python", python, "--constraints", held, *options]
-    _run(folder, *command, *needed_tools(pyproject))
     try:
         _run(folder, *command, *optional_tools(pyproject))
     except subprocess.CalledProcessError:

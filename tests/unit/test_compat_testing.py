@@ -19,6 +19,11 @@ def test_the_tools_are_those_of_the_tests_without_linters_and_our_own_extras() -
     assert [Requirement(text).name for text in optional_tools(PYPROJECT)] == ["dlt"]
 
 
+def test_a_tool_may_be_as_old_as_the_pins_it_is_installed_beside_and_not_too_new() -> None:
+    bounds = {bound.operator for text in needed_tools(PYPROJECT) for bound in Requirement(text).specifier}
+    assert bounds == {"<"}
+
+
 def test_what_is_installed_stays_and_what_has_no_version_is_no_constraint() -> None:
     frozen = "apache-airflow==3.1.8\n-e file:///x\nairflow-provider-raydocs @ file:///y/z.whl\n# why\npluggy==1.6.0"
     assert constraints(frozen) == ["apache-airflow==3.1.8", "pluggy==1.6.0"]
